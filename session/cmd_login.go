@@ -1,0 +1,150 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"fastftps/auth"
+	"fastftps/codec"
+)
+
+// loginCommands are the access control commands (RFC 959 section 4.1.1).
+func loginCommands() []command {
+	return []command{
+		{verb: codec.V("USER"), flags: anytime | loginSecret | argRequired, usage: "USER <name>", rfc: "RFC 959 section 4.1.1", run: (*Session).userName},
+		{verb: codec.V("PASS"), flags: anytime | loginSecret | mayBlock | hashes | pathArg, usage: "PASS <password>", rfc: "RFC 959 section 4.1.1", run: (*Session).pass},
+		{verb: codec.V("ACCT"), flags: loginSecret | argRequired, usage: "ACCT <account>", rfc: "RFC 959 section 4.1.1", run: (*Session).acct},
+		{verb: codec.V("REIN"), flags: anytime | argNone, usage: "REIN", rfc: "RFC 959 section 4.1.1, [MS-FTPS] section 3.2.5.3", run: (*Session).rein},
+		{verb: codec.V("QUIT"), flags: anytime, usage: "QUIT", rfc: "RFC 959 section 4.1.1", run: (*Session).quit},
+	}
+}
+
+// maxUserName bounds the name of a user, in bytes.
+const maxUserName = 128
+
+// userName answers 331 whether the user exists or not (RFC 2577 section 7).
+func (s *Session) userName(name string) (reply, error) {
+	if s.state == stateReady {
+		return reply{codec.C530NotLoggedIn, "Already logged in, send REIN first"}, nil
+	}
+	if len(name) > maxUserName || strings.ContainsFunc(name, isControl) {
+		return reply{codec.C501BadArgument, "User name not allowed"}, nil
+	}
+	s.name, s.state = name, statePassword
+	return reply{codec.C331NeedPassword, "Password required"}, nil
+}
+
+// isControl reports whether r is a control character.
+func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
+
+// pass checks the password. It runs on a hash worker. The answer to a failure
+// is kept back for a time that grows with the failures of this address and
+// this user (RFC 2577 section 5).
+func (s *Session) pass(password string) (reply, error) {
+	switch s.state {
+	case stateReady:
+		return reply{codec.C503BadSequence, "Already logged in"}, nil
+	case stateUser:
+		return reply{codec.C503BadSequence, "Send USER first"}, nil
+	}
+	s.state = stateUser
+	u, err := s.cfg.Auth.Authenticate(context.Background(), s.name, password)
+	switch {
+	case errors.Is(err, auth.ErrDenied):
+		return s.denied(), nil
+	case errors.Is(err, auth.ErrBusy):
+		s.loginEvent("busy")
+		s.then, s.state = Close, stateClosed
+		return reply{codec.C421Closing, "Too many logins at once, try again later"}, nil
+	case err != nil:
+		s.loginEvent("error")
+		s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
+		s.then, s.state = Close, stateClosed
+		return reply{codec.C421Closing, "Login is not possible now, try again later"}, nil
+	}
+	return s.admitUser(u)
+}
+
+// admitUser opens the user's root and logs the user in.
+func (s *Session) admitUser(u *auth.User) (reply, error) {
+	root, err := s.cfg.OpenFS(context.Background(), u)
+	if err != nil {
+		s.loginEvent("error")
+		s.log().Error("open root", slog.String("user", u.Name), slog.Any("err", err))
+		return reply{codec.C530NotLoggedIn, "Home directory is not available"}, nil
+	}
+	s.fs, s.user, s.state = root, u, stateReady
+	if s.cfg.LoginOK != nil {
+		s.cfg.LoginOK(s.peer.Remote.Addr(), u.Name)
+	}
+	s.loginEvent("ok")
+	s.log().Info("login", slog.String("user", u.Name), slog.Bool("tls", s.secure))
+	return reply{codec.C230LoggedIn, "Logged in"}, nil
+}
+
+// denied answers a wrong password, late.
+func (s *Session) denied() reply {
+	s.attempts++
+	s.loginEvent("denied")
+	s.log().Warn("login failed", slog.String("user", s.name), slog.Int("attempt", s.attempts))
+	if s.cfg.FailureDelay != nil {
+		if d := s.cfg.FailureDelay(s.peer.Remote.Addr(), s.name); d > 0 {
+			s.wake = s.cfg.Now().Add(d)
+		}
+	}
+	if s.attempts < s.cfg.MaxAttempts {
+		return reply{codec.C530NotLoggedIn, "Login incorrect"}
+	}
+	s.limit("limits.max_login_attempts")
+	s.then, s.state = Close, stateClosed
+	return reply{codec.C421Closing, "Login incorrect, too many attempts"}
+}
+
+// loginEvent reports the outcome of a PASS.
+func (s *Session) loginEvent(result string) {
+	if s.cfg.Events != nil {
+		s.cfg.Events.Login(result)
+	}
+}
+
+// acct: no account is ever needed.
+func (s *Session) acct(string) (reply, error) {
+	return reply{codec.C202Superfluous, "No account needed"}, nil
+}
+
+// rein logs the user out and puts all parameters back. TLS ends with it, after
+// the reply; on an implicit listener a new handshake follows on the same
+// connection ([MS-FTPS] section 3.2.5.3), on an explicit one clear text with
+// no second greeting (RFC 4217 section 13).
+func (s *Session) rein(string) (reply, error) {
+	if s.secure && s.more {
+		return s.smuggled(), nil
+	}
+	s.reset()
+	s.host = ""
+	s.state = stateUser
+	if s.secure {
+		s.then = EndTLS
+		if s.cfg.Mode == Implicit {
+			s.then, s.state = Restart, stateSilent
+		}
+	}
+	return reply{codec.C220Ready, "Ready for a new user"}, nil
+}
+
+// smuggled refuses to cross a border between clear text and TLS while bytes of
+// the near side lie behind the command: they are never executed.
+func (s *Session) smuggled() reply {
+	s.log().Warn("bytes behind a TLS border command")
+	s.then, s.state = Close, stateClosed
+	return reply{codec.C503BadSequence, "Nothing may follow this command before TLS changes"}
+}
+
+// quit ends the session. During a transfer it is queued, so the transfer ends
+// first (RFC 959 section 4.1.1).
+func (s *Session) quit(string) (reply, error) {
+	s.then, s.state = Close, stateClosed
+	return reply{codec.C221Closing, "Goodbye"}, nil
+}

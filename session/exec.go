@@ -1,0 +1,206 @@
+package session
+
+import (
+	"errors"
+	"log/slog"
+	"strings"
+
+	"fastftps/codec"
+)
+
+// reply is a completion, mark or intermediate reply. The zero reply says that
+// the handler has already written its own.
+type reply struct {
+	code codec.Code
+	text string
+}
+
+// written is returned by a handler that wrote its reply itself.
+var written reply
+
+// handler runs one command. arg is the argument without the one space that
+// separates it; it is verbatim for paths and trimmed otherwise. An error goes
+// through replyFor.
+type handler func(s *Session, arg string) (reply, error)
+
+// execute checks one command in a fixed order and runs it, or leaves it to
+// Work. The order: line, verb, setting, TLS policy, login, argument; sequence
+// and value are the handler's (RFC 959 section 5.4).
+func (s *Session) execute(verb codec.Verb, arg []byte, lineErr error) Action {
+	row, r, act := s.admit(verb, arg, lineErr)
+	if row == nil {
+		return s.conclude(verb, r, act)
+	}
+	text := string(arg)
+	if row.flags&pathArg == 0 {
+		text = strings.TrimSpace(text)
+	}
+	if row.flags&mayBlock != 0 && !(row.flags&blockArg != 0 && text == "") {
+		s.row, s.arg = row, text
+		return row.work()
+	}
+	s.finish(row, row.run, text)
+	return s.after()
+}
+
+// after is what the driver must do once a command has ended.
+func (s *Session) after() Action {
+	if s.then != Continue && s.wake.IsZero() {
+		act := s.then
+		s.then = Continue
+		return act
+	}
+	return s.pending()
+}
+
+// admit makes the checks that need no handler. A nil row carries the refusal.
+func (s *Session) admit(verb codec.Verb, arg []byte, lineErr error) (*command, reply, Action) {
+	if lineErr != nil {
+		return s.refuseLine(lineErr)
+	}
+	row := lookup(verb)
+	switch {
+	case row == nil:
+		return s.refuseUnknown(verb)
+	case row.enabled != nil && !row.enabled(s.cfg):
+		return nil, row.disabled, Continue
+	case s.clearForbidden() && row.flags&anytime == 0,
+		s.clearForbidden() && row.flags&loginSecret != 0:
+		return nil, reply{codec.C530NotLoggedIn, "TLS required: send AUTH TLS first"}, Continue
+	case s.state != stateReady && row.flags&anytime == 0:
+		return nil, reply{codec.C530NotLoggedIn, "Please log in with USER and PASS"}, Continue
+	case s.state == stateReady && s.user.Perms&row.perm != row.perm:
+		return nil, reply{row.denial(), "Permission denied"}, Continue
+	case row.flags&argRequired != 0 && len(arg) == 0,
+		row.flags&argNone != 0 && len(strings.TrimSpace(string(arg))) > 0:
+		return nil, reply{codec.C501BadArgument, "Usage: " + row.usage}, Continue
+	}
+	return row, reply{}, Continue
+}
+
+// clearForbidden reports whether the policy asks for TLS that is not there.
+func (s *Session) clearForbidden() bool { return s.cfg.RequireTLS && !s.secure && !s.ended }
+
+// refuseLine answers a line that is no command.
+func (s *Session) refuseLine(err error) (*command, reply, Action) {
+	switch {
+	case errors.Is(err, codec.ErrNUL):
+		return nil, reply{codec.C501BadArgument, "NUL is not allowed in a command"}, Continue
+	case errors.Is(err, codec.ErrLineFlood):
+		s.limit("limits.max_line")
+		return nil, reply{codec.C421Closing, "Line far too long"}, Close
+	case errors.Is(err, codec.ErrLineTooLong):
+		s.limit("limits.max_line")
+		if s.state != stateReady {
+			return nil, reply{codec.C421Closing, "Line too long"}, Close
+		}
+		return nil, reply{codec.C500Unknown, "Line too long"}, Continue
+	}
+	return s.refuseUnknown(0)
+}
+
+// refuseUnknown answers a verb that is not in the table. A client that speaks
+// another protocol is cut off without a word, so that nothing it sent is ever
+// echoed or executed (cross-protocol attacks), and so is one that only probes.
+func (s *Session) refuseUnknown(verb codec.Verb) (*command, reply, Action) {
+	if s.state != stateReady {
+		s.bad++
+		if foreign(verb) {
+			s.log().Info("not an FTP client", slog.String("verb", verb.String()))
+			return nil, reply{}, CloseDrop
+		}
+		if s.bad >= s.cfg.MaxBadCommands {
+			s.limit("limits.max_bad_commands")
+			return nil, reply{codec.C421Closing, "Too many unknown commands"}, Close
+		}
+	}
+	return nil, reply{codec.C500Unknown, "Unknown command"}, Continue
+}
+
+// conclude answers a command that was refused before its handler.
+func (s *Session) conclude(verb codec.Verb, r reply, act Action) Action {
+	if r.code != 0 {
+		s.say(r.code, r.text)
+		s.report(verb, r.code)
+	}
+	if act == Close || act == CloseDrop {
+		s.state = stateClosed
+		return act
+	}
+	return s.pending()
+}
+
+// finish runs a handler and writes what it answers. A reply that must wait is
+// kept back, together with all that follows.
+func (s *Session) finish(row *command, run handler, arg string) {
+	start := len(s.out)
+	r, err := run(s, arg)
+	if err != nil {
+		r = s.replyFor(row, err)
+	}
+	if r.code != 0 {
+		s.say(r.code, r.text)
+	}
+	s.report(row.verb, r.code)
+	if !s.wake.IsZero() {
+		s.held = append(s.held, s.out[start:]...)
+		s.out = s.out[:start]
+	}
+}
+
+// duringTransfer deals with a command that arrives while a transfer runs:
+// ABOR and STAT are heard at once, the rest is queued and answered in order
+// when the transfer is over (RFC 959 section 4.1.3).
+func (s *Session) duringTransfer(c codec.Command) Action {
+	switch {
+	case c.Verb == verbABOR && c.Err == nil:
+		s.peer.Data.Abort()
+	case c.Verb == verbSTAT && c.Err == nil && len(c.Arg) == 0:
+		s.finish(lookup(verbSTAT), (*Session).stat, "")
+		return Continue
+	}
+	if s.queue.len() >= s.cfg.MaxPendingCommands || len(s.queue.buf)+len(c.Arg) > s.cfg.MaxPendingBytes {
+		s.limit("limits.max_pending_commands")
+		return s.Stop("Too many commands during a transfer")
+	}
+	s.queue.push(c)
+	return Continue
+}
+
+// report tells Events and the debug log of an executed command. The argument
+// is left out: it may be a password.
+func (s *Session) report(v codec.Verb, code codec.Code) {
+	if s.cfg.Events != nil {
+		s.cfg.Events.Command(v, code)
+	}
+}
+
+// limit reports that a limit was met.
+func (s *Session) limit(key string) {
+	s.log().Info("limit", slog.String("limit", key))
+	if s.cfg.Events != nil {
+		s.cfg.Events.Limit(key)
+	}
+}
+
+// say appends one reply line. Text is ASCII of ours, or was made safe.
+func (s *Session) say(code codec.Code, text string) {
+	s.out = codec.AppendReply(s.out, code, text)
+}
+
+// foreign reports whether verb is of HTTP, SMTP or another protocol that
+// browsers and scanners speak.
+func foreign(v codec.Verb) bool {
+	switch v {
+	case codec.V("GET"), codec.V("POST"), codec.V("PUT"), codec.V("HEAD"), codec.V("OPTIONS"),
+		codec.V("CONNECT"), codec.V("DELETE"), codec.V("PATCH"), codec.V("TRACE"), codec.V("PRI"),
+		codec.V("EHLO"), codec.V("HELO"), codec.V("LHLO"), codec.V("RCPT"), codec.V("DATA"), 0:
+		return true
+	}
+	return false
+}
+
+var (
+	verbABOR = codec.V("ABOR")
+	verbSTAT = codec.V("STAT")
+)
