@@ -51,7 +51,7 @@ func (j *kernelJail) locate(p storage.Path, excl bool) (dir int, name string, ol
 	for range maxLinks {
 		parent, last, ok := splitLast(path)
 		if !ok {
-			return -1, "", nil, storage.ErrIsDir
+			return -1, "", nil, j.noFile(path)
 		}
 		dir, err := j.open(parent, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
@@ -71,6 +71,16 @@ func (j *kernelJail) locate(p storage.Path, excl bool) (dir int, name string, ol
 		path = parent + "/" + old.Target
 	}
 	return -1, "", nil, unix.ELOOP
+}
+
+// noFile tells why a path that ends in "..", "." or a slash is no file.
+func (j *kernelJail) noFile(path string) error {
+	fd, err := j.open(path, unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	unix.Close(fd)
+	return storage.ErrIsDir
 }
 
 // lookAt says what stands under name: nil for nothing, a link, or a file that

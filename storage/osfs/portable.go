@@ -1,6 +1,7 @@
 package osfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -183,7 +184,8 @@ func (j *rootJail) locate(p storage.Path, excl bool) (real string, old *storage.
 	name := rel(p)
 	for range maxLinks {
 		if _, _, ok := splitLast(name); !ok {
-			return "", nil, storage.ErrIsDir
+			_, err := j.root.Stat(name) // may leave the root
+			return "", nil, cmp.Or(err, storage.ErrIsDir)
 		}
 		fi, err := j.root.Lstat(name)
 		switch {
