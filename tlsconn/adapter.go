@@ -1,0 +1,318 @@
+package tlsconn
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"fastftps/internal/bufpool"
+)
+
+const (
+	// MaxHandshake bounds the bytes that a client may send until its
+	// handshake is over. An ordinary one sends 0.4 to 2.5 KB.
+	MaxHandshake = 32 << 10
+	// MaxBuffered bounds the bytes that Push keeps: three records.
+	MaxBuffered = 64 << 10
+)
+
+// Adapter is the server side of TLS on one control connection, between bytes
+// and bytes: what the socket gave goes in with Push, what it shall get comes out
+// of Pending. It never blocks and owns no goroutine while idle.
+//
+//	Push … Ready → Step … Step (done) → Read, Write … CloseNotify → Drain → Rest
+//
+// Until the whole ClientHello is there it is a small struct and the bytes so
+// far. Then the handshake runs in a coroutine that Step resumes and that parks
+// whenever it wants a record that is not there, so a peer that dawdles holds no
+// worker. After it Read is called until ErrWouldBlock.
+//
+// Calls may come from different goroutines but never from two at a time.
+type Adapter struct {
+	id      *Identity
+	binding *Binding
+	phase   phase
+	scan    helloScan
+	hs      *handshake // while the handshake runs
+	tc      *tls.Conn
+
+	in   *bufpool.Buffer // ciphertext that was pushed; nil when empty
+	off  int             // where the unread part of in begins
+	left int             // bytes of the record at off that crypto/tls has not taken
+	out  *bufpool.Buffer // ciphertext to be sent; nil when empty
+	sent int             // where the unsent part of out begins
+
+	eof     bool // the peer has shut its side
+	sawEOF  bool // crypto/tls was told so
+	closing bool // our close_notify is out
+	err     error
+}
+
+type phase uint8
+
+const (
+	phaseHello     phase = iota // until the ClientHello is there
+	phaseHandshake              // until Step says done
+	phaseOpen
+	phaseDead // the handshake failed, or Close
+)
+
+// handshake is the coroutine of a handshake. Its stack and its garbage are gone
+// when it has ended.
+type handshake struct {
+	next func() (struct{}, bool)
+	stop func()
+	park func(struct{}) bool
+	took int // bytes handed to crypto/tls
+	err  error
+}
+
+// NewAdapter returns the TLS of a control connection whose tickets name b.
+func NewAdapter(id *Identity, b *Binding) *Adapter {
+	return &Adapter{id: id, binding: b}
+}
+
+// Push copies ciphertext in, as it came from the socket. ErrNotTLS comes as
+// soon as no ClientHello can begin like this; ErrFlood when too much is there
+// that was not read: then nothing of p was taken. After an error the connection
+// is to be closed.
+func (a *Adapter) Push(p []byte) error {
+	if a.err != nil || len(p) == 0 {
+		return a.err
+	}
+	if a.buffered()+len(p) > a.limit() {
+		return a.fail(ErrFlood)
+	}
+	if a.in == nil {
+		a.in = bufpool.Inputs.Get()
+	}
+	a.compact()
+	a.in.B = append(a.in.B, p...)
+	if a.phase != phaseHello {
+		return nil
+	}
+	return a.sniff()
+}
+
+// sniff looks for the end of the ClientHello.
+func (a *Adapter) sniff() error {
+	ready, err := a.scan.scan(a.in.B)
+	if err != nil {
+		return a.fail(err)
+	}
+	if ready {
+		a.phase = phaseHandshake
+	}
+	return nil
+}
+
+func (a *Adapter) limit() int {
+	if a.phase == phaseOpen {
+		return MaxBuffered
+	}
+	return MaxHandshake
+}
+
+func (a *Adapter) fail(err error) error {
+	a.err = err
+	a.phase = phaseDead
+	return err
+}
+
+// PushEOF says that the peer has shut its side of the TCP connection.
+func (a *Adapter) PushEOF() { a.eof = true }
+
+// Ready reports whether Step, or after the handshake Read, has something to
+// work on: a whole record or the end of the input.
+func (a *Adapter) Ready() bool {
+	switch a.phase {
+	case phaseHello:
+		return a.eof
+	case phaseDead:
+		return false
+	}
+	return a.eof || a.left > 0 || wholeRecord(a.unread()) > 0
+}
+
+// Step drives the handshake as far as the bytes go, at the cost of up to a
+// millisecond of CPU, and reports whether it is over. On an error the alert for
+// the peer is in Pending; send it, then close. A panic of the handshake comes
+// out of Step.
+func (a *Adapter) Step() (done bool, err error) {
+	switch a.phase {
+	case phaseOpen:
+		return true, nil
+	case phaseDead:
+		return false, a.err
+	case phaseHello:
+		if a.eof {
+			return false, a.fail(ErrNoHello)
+		}
+		return false, nil
+	}
+	if a.hs == nil {
+		a.begin()
+	}
+	if _, parked := a.hs.next(); parked {
+		return false, nil
+	}
+	return a.end()
+}
+
+// begin makes the coroutine. It starts with the first next.
+func (a *Adapter) begin() {
+	a.tc = tls.Server((*wire)(a), a.id.controlConfig(a.binding))
+	hs := new(handshake)
+	hs.next, hs.stop = iter.Pull(func(park func(struct{}) bool) {
+		hs.park = park
+		hs.err = a.tc.Handshake()
+	})
+	a.hs = hs
+}
+
+// end lets go of the coroutine that has ended.
+func (a *Adapter) end() (bool, error) {
+	err := a.hs.err
+	a.hs = nil
+	if err != nil {
+		return false, a.fail(fmt.Errorf("TLS handshake: %w", a.truncation(err)))
+	}
+	a.phase = phaseOpen
+	return true, nil
+}
+
+// Read opens the next records and copies plaintext to p, which may come from a
+// pool: nothing is kept of it. The error is ErrWouldBlock when no whole record
+// is there, io.EOF after the peer's close_notify, ErrTruncated when the input
+// ended without one (wrapping io.ErrUnexpectedEOF inside a record), and that of
+// crypto/tls for anything forged; then an alert is in Pending. Read again until
+// ErrWouldBlock: a record may hold more than p does.
+func (a *Adapter) Read(p []byte) (int, error) {
+	switch a.phase {
+	case phaseDead:
+		return 0, a.err
+	case phaseOpen:
+		n, err := a.tc.Read(p)
+		return n, a.truncation(err)
+	}
+	return 0, ErrWouldBlock
+}
+
+// truncation tells the end of the input from an end with close_notify, both of
+// which are io.EOF to crypto/tls.
+func (a *Adapter) truncation(err error) error {
+	switch {
+	case err == nil || !a.sawEOF:
+		return err
+	case err == io.EOF:
+		return ErrTruncated
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %w", ErrTruncated, err)
+	}
+	return err
+}
+
+// Write seals p into Pending. It fails before the handshake is over and after
+// CloseNotify.
+func (a *Adapter) Write(p []byte) (int, error) {
+	switch a.phase {
+	case phaseDead:
+		return 0, a.err
+	case phaseOpen:
+		return a.tc.Write(p)
+	}
+	return 0, errors.New("write before the end of the TLS handshake")
+}
+
+// Pending returns the ciphertext that is to be sent, for one write. It is valid
+// until the next call of any method; Sent says how much of it went out.
+func (a *Adapter) Pending() []byte {
+	if a.out == nil {
+		return nil
+	}
+	return a.out.B[a.sent:]
+}
+
+// Sent drops the first n bytes of Pending, and the buffer with the last one.
+func (a *Adapter) Sent(n int) {
+	if a.out == nil {
+		return
+	}
+	if a.sent += n; a.sent >= len(a.out.B) {
+		bufpool.Replies.Put(a.out)
+		a.out, a.sent = nil, 0
+	}
+}
+
+// Take appends all of Pending to dst and drops it.
+func (a *Adapter) Take(dst []byte) []byte {
+	p := a.Pending()
+	dst = append(dst, p...)
+	a.Sent(len(p))
+	return dst
+}
+
+// CloseNotify appends our close_notify to Pending. Nothing can be written
+// behind it.
+func (a *Adapter) CloseNotify() {
+	if a.phase == phaseOpen && !a.closing {
+		a.closing = true
+		_ = a.tc.CloseWrite() // fails only when an alert has gone out before
+	}
+}
+
+// Drain reads on after CloseNotify until the TLS session is over from the
+// peer's side too: with its close_notify, or, since many clients send none, with
+// the first byte that is no record of this session (clear text after CCC, a new
+// ClientHello after REIN). Then it returns true, and Rest what follows.
+// Plaintext that still arrives is dropped.
+func (a *Adapter) Drain() (bool, error) {
+	block := bufpool.Plain16.Get()
+	defer bufpool.Plain16.Put(block)
+	for {
+		switch _, err := a.Read(block.B); {
+		case err == nil:
+		case err == io.EOF:
+			return true, nil
+		case errors.Is(err, ErrWouldBlock):
+			return false, nil
+		default:
+			return false, err
+		}
+	}
+}
+
+// Rest returns the bytes that follow the last record taken: after io.EOF they
+// are not TLS of this session any more. They are valid until Push or Close.
+func (a *Adapter) Rest() []byte { return a.unread() }
+
+// Info tells how the handshake ended; it is zero before.
+func (a *Adapter) Info() Info {
+	if a.phase != phaseOpen {
+		return Info{}
+	}
+	info := infoOf(a.tc.ConnectionState())
+	info.Session = a.binding.id
+	return info
+}
+
+// Close ends a handshake that still runs and gives all memory back. It sends
+// nothing. It may be called more than once.
+func (a *Adapter) Close() {
+	if a.err == nil {
+		_ = a.fail(errClosed)
+	}
+	a.phase = phaseDead
+	if a.hs != nil {
+		a.hs.stop()
+		a.hs = nil
+	}
+	a.tc = nil
+	bufpool.Inputs.Put(a.in)
+	bufpool.Replies.Put(a.out)
+	a.in, a.off, a.left, a.out, a.sent = nil, 0, 0, nil, 0
+}
+
+var errClosed = errors.New("TLS connection is closed")

@@ -1,0 +1,128 @@
+package tlsconn
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"testing"
+)
+
+// dataPair runs the handshake of one data connection. The client's error is not
+// looked at when the server failed.
+func dataPair(t testing.TB, id *Identity, o DataOptions, cfg *tls.Config) (*DataConn, *tls.Conn, error) {
+	t.Helper()
+	srv, cli := tcpPair(t)
+	d := NewDataConn(id, srv, o)
+	t.Cleanup(d.Release)
+	tc := tls.Client(cli, cfg)
+	done := make(chan error, 1)
+	go func() { done <- tc.Handshake() }()
+	err := d.Handshake()
+	if err != nil {
+		srv.Close()
+	}
+	cerr := <-done
+	if err == nil && cerr != nil {
+		t.Fatal(cerr)
+	}
+	return d, tc, err
+}
+
+func TestDataResumes(t *testing.T) {
+	for _, v := range versions {
+		for _, dir := range []Direction{Receive, Send} {
+			t.Run(v.name, func(t *testing.T) {
+				id, b, cfg := newIdentity(t), NewBinding(), clientConfig(v.v)
+				secured(t, id, b, cfg)
+				for i := range 3 {
+					d, _, err := dataPair(t, id, DataOptions{Binding: b, Reuse: ReuseRequired, Direction: dir}, cfg)
+					if err != nil {
+						t.Fatalf("connection %d: %v", i, err)
+					}
+					info := d.Info()
+					if !info.Resumed || !info.Bound || info.Session != b.ID() || info.Version != v.v {
+						t.Errorf("connection %d: got %+v, want it resumed and bound", i, info)
+					}
+				}
+			})
+		}
+	}
+}
+
+// transfer sends p from the server and returns what the client got.
+func transfer(t *testing.T, d *DataConn, tc *tls.Conn, p []byte, chunk int) []byte {
+	t.Helper()
+	fail := make(chan error, 1)
+	go func() {
+		rest := p
+		for len(rest) > chunk {
+			if _, err := d.Write(rest[:chunk]); err != nil {
+				fail <- err
+				return
+			}
+			rest = rest[chunk:]
+		}
+		err := d.CloseWrite(rest)
+		fail <- errors.Join(err, d.link.conn.(*net.TCPConn).CloseWrite())
+	}()
+	got, err := io.ReadAll(tc)
+	if err := errors.Join(err, <-fail); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func TestDownload(t *testing.T) {
+	want := make([]byte, 3<<20+17)
+	rand.Read(want)
+	for _, v := range versions {
+		for _, chunk := range []int{1, 1000, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 8 << 20} {
+			n := min(len(want), chunk*1000)
+			t.Run(v.name, func(t *testing.T) {
+				d, tc, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding()}, clientConfig(v.v))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := transfer(t, d, tc, want[:n], chunk); !bytes.Equal(got, want[:n]) {
+					t.Errorf("chunks of %d: got %d bytes that differ, want %d", chunk, len(got), n)
+				}
+			})
+		}
+	}
+}
+
+func TestUpload(t *testing.T) {
+	want := make([]byte, 3<<20+17)
+	rand.Read(want)
+	for _, v := range versions {
+		for _, size := range []int{100, 16 << 10, 256 << 10} {
+			t.Run(v.name, func(t *testing.T) {
+				d, tc, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding()}, clientConfig(v.v))
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.ReadSize(size)
+				go func() {
+					tc.Write(want)
+					tc.CloseWrite()
+				}()
+				var got []byte
+				buf := make([]byte, size)
+				for err == nil {
+					var n int
+					if err = d.Await(); err != nil {
+						break
+					}
+					n, err = d.Read(buf)
+					got = append(got, buf[:n]...)
+				}
+				if err != io.EOF || !bytes.Equal(got, want) {
+					t.Errorf("got %d bytes and %v, want %d and EOF", len(got), err, len(want))
+				}
+			})
+		}
+	}
+}
