@@ -123,7 +123,7 @@ func (s *Session) rein(string) (reply, error) {
 		return s.smuggled(), nil
 	}
 	s.reset()
-	s.host = ""
+	s.forget()
 	s.state = stateUser
 	if s.secure {
 		s.then = EndTLS

@@ -10,8 +10,8 @@ import (
 func securityCommands() []command {
 	return []command{
 		{verb: codec.V("AUTH"), flags: anytime | argRequired, feat: authFeature, usage: "AUTH TLS|SSL|TLS-C", rfc: "RFC 4217 section 4, [MS-FTPS] section 3.2.5.4", run: (*Session).authTLS},
-		{verb: codec.V("PBSZ"), flags: anytime | argRequired, feat: line("PBSZ"), usage: "PBSZ <size>", rfc: "RFC 2228 section 3", run: (*Session).pbszSize},
-		{verb: codec.V("PROT"), flags: anytime | argRequired, feat: line("PROT"), usage: "PROT C|P", rfc: "RFC 4217 section 9", run: (*Session).protLevel},
+		{verb: codec.V("PBSZ"), flags: anytime | argRequired, feat: tlsFeature("PBSZ"), usage: "PBSZ <size>", rfc: "RFC 2228 section 3", run: (*Session).pbszSize},
+		{verb: codec.V("PROT"), flags: anytime | argRequired, feat: tlsFeature("PROT"), usage: "PROT C|P", rfc: "RFC 4217 section 9", run: (*Session).protLevel},
 		{verb: codec.V("CCC"), flags: anytime | argNone, feat: cccFeature, usage: "CCC", rfc: "RFC 4217 section 5", run: (*Session).ccc},
 		{verb: codec.V("ADAT"), flags: anytime | hidden, usage: "ADAT", rfc: "RFC 2228 section 3", run: (*Session).adat},
 		{verb: codec.V("MIC"), flags: anytime | hidden, usage: "MIC", rfc: "RFC 2228 section 3", run: (*Session).protected},
@@ -27,6 +27,17 @@ func authFeature(s *Session) []string {
 		return nil
 	}
 	return []string{"AUTH TLS", "AUTH SSL"}
+}
+
+// tlsFeature is a feature line where TLS is offered.
+func tlsFeature(text string) feature {
+	lines := []string{text}
+	return func(s *Session) []string {
+		if s.cfg.Mode == Plain {
+			return nil
+		}
+		return lines
+	}
 }
 
 // cccFeature: CCC is named where it can succeed.

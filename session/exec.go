@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"strings"
@@ -56,12 +57,12 @@ func (s *Session) after() Action {
 // admit makes the checks that need no handler. A nil row carries the refusal.
 func (s *Session) admit(verb codec.Verb, arg []byte, lineErr error) (*command, reply, Action) {
 	if lineErr != nil {
-		return s.refuseLine(lineErr)
+		return s.refuseLine(lineErr, arg)
 	}
 	row := lookup(verb)
 	switch {
 	case row == nil:
-		return s.refuseUnknown(verb)
+		return s.refuseUnknown(verb, nil)
 	case row.enabled != nil && !row.enabled(s.cfg):
 		return nil, row.disabled, Continue
 	case s.clearForbidden() && row.flags&anytime == 0,
@@ -69,20 +70,40 @@ func (s *Session) admit(verb codec.Verb, arg []byte, lineErr error) (*command, r
 		return nil, reply{codec.C530NotLoggedIn, "TLS required: send AUTH TLS first"}, Continue
 	case s.state != stateReady && row.flags&anytime == 0:
 		return nil, reply{codec.C530NotLoggedIn, "Please log in with USER and PASS"}, Continue
+	case row.argMissing(arg), row.flags&argNone != 0 && len(bytes.TrimSpace(arg)) > 0:
+		return nil, reply{codec.C501BadArgument, "Usage: " + row.usage}, Continue
 	case s.state == stateReady && s.user.Perms&row.perm != row.perm:
 		return nil, reply{row.denial(), "Permission denied"}, Continue
-	case row.flags&argRequired != 0 && len(arg) == 0,
-		row.flags&argNone != 0 && len(strings.TrimSpace(string(arg))) > 0:
-		return nil, reply{codec.C501BadArgument, "Usage: " + row.usage}, Continue
+	case row.flags&opensData != 0 && s.cfg.RequireProt && s.prot != Private:
+		return nil, reply{codec.C521NeedsProtection, "Data connections need protection: send PROT P"}, Continue
+	case row.flags&opensData != 0 && !s.peer.Data.Armed():
+		return nil, reply{codec.C425NoData, "Use PORT or PASV first"}, Continue
 	}
 	return row, reply{}, Continue
+}
+
+// argMissing reports whether the row needs an argument and there is none. A
+// path may consist of spaces, any other argument may not.
+func (c *command) argMissing(arg []byte) bool {
+	if c.flags&pathArg == 0 {
+		arg = bytes.TrimSpace(arg)
+	}
+	return c.flags&argRequired != 0 && len(arg) == 0
+}
+
+// settle forgets what was said about the next transfer once a transfer command
+// has been answered, whatever the answer (RFC 3659 section 5.3).
+func (s *Session) settle(row *command) {
+	if row != nil && row.flags&opensData != 0 {
+		s.restart, s.rangeEnd, s.from, s.allo = 0, 0, "", 0
+	}
 }
 
 // clearForbidden reports whether the policy asks for TLS that is not there.
 func (s *Session) clearForbidden() bool { return s.cfg.RequireTLS && !s.secure && !s.ended }
 
 // refuseLine answers a line that is no command.
-func (s *Session) refuseLine(err error) (*command, reply, Action) {
+func (s *Session) refuseLine(err error, line []byte) (*command, reply, Action) {
 	switch {
 	case errors.Is(err, codec.ErrNUL):
 		return nil, reply{codec.C501BadArgument, "NUL is not allowed in a command"}, Continue
@@ -96,16 +117,17 @@ func (s *Session) refuseLine(err error) (*command, reply, Action) {
 		}
 		return nil, reply{codec.C500Unknown, "Line too long"}, Continue
 	}
-	return s.refuseUnknown(0)
+	return s.refuseUnknown(0, line)
 }
 
-// refuseUnknown answers a verb that is not in the table. A client that speaks
+// refuseUnknown answers a verb that is not in the table, or a line without a
+// verb. A client that speaks
 // another protocol is cut off without a word, so that nothing it sent is ever
 // echoed or executed (cross-protocol attacks), and so is one that only probes.
-func (s *Session) refuseUnknown(verb codec.Verb) (*command, reply, Action) {
+func (s *Session) refuseUnknown(verb codec.Verb, line []byte) (*command, reply, Action) {
 	if s.state != stateReady {
 		s.bad++
-		if foreign(verb) {
+		if foreign(verb) || foreignLine(line) {
 			s.log().Info("not an FTP client", slog.String("verb", verb.String()))
 			return nil, reply{}, CloseDrop
 		}
@@ -119,6 +141,7 @@ func (s *Session) refuseUnknown(verb codec.Verb) (*command, reply, Action) {
 
 // conclude answers a command that was refused before its handler.
 func (s *Session) conclude(verb codec.Verb, r reply, act Action) Action {
+	s.settle(lookup(verb))
 	if r.code != 0 {
 		s.say(r.code, r.text)
 		s.report(verb, r.code)
@@ -138,14 +161,25 @@ func (s *Session) finish(row *command, run handler, arg string) {
 	if err != nil {
 		r = s.replyFor(row, err)
 	}
+	s.settle(row)
 	if r.code != 0 {
 		s.say(r.code, r.text)
 	}
-	s.report(row.verb, r.code)
+	if code := codeOf(s.out[start:]); code >= 200 {
+		s.report(row.verb, code)
+	}
 	if !s.wake.IsZero() {
 		s.held = append(s.held, s.out[start:]...)
 		s.out = s.out[:start]
 	}
+}
+
+// codeOf is the code of the reply at the start of out, 0 when there is none.
+func codeOf(out []byte) codec.Code {
+	if len(out) < 3 {
+		return 0
+	}
+	return codec.Code(out[0]-'0')*100 + codec.Code(out[1]-'0')*10 + codec.Code(out[2]-'0')
 }
 
 // duringTransfer deals with a command that arrives while a transfer runs:
@@ -194,10 +228,17 @@ func foreign(v codec.Verb) bool {
 	switch v {
 	case codec.V("GET"), codec.V("POST"), codec.V("PUT"), codec.V("HEAD"), codec.V("OPTIONS"),
 		codec.V("CONNECT"), codec.V("DELETE"), codec.V("PATCH"), codec.V("TRACE"), codec.V("PRI"),
-		codec.V("EHLO"), codec.V("HELO"), codec.V("LHLO"), codec.V("RCPT"), codec.V("DATA"), 0:
+		codec.V("EHLO"), codec.V("HELO"), codec.V("LHLO"), codec.V("RCPT"), codec.V("DATA"):
 		return true
 	}
 	return false
+}
+
+// foreignLine reports whether a line without a verb is of another protocol: it
+// begins with the name of a header, or with bytes that nobody types.
+func foreignLine(line []byte) bool {
+	word, _, _ := bytes.Cut(line, []byte{' '})
+	return bytes.HasSuffix(word, []byte{':'}) || bytes.ContainsFunc(word, isControl)
 }
 
 var (

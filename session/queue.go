@@ -2,17 +2,20 @@ package session
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"fastftps/codec"
 )
 
 // queue holds the commands that arrived while a transfer ran, in order. It is
-// one byte slice, so an idle session pays 48 bytes for it.
+// one byte slice, so an idle session pays 32 bytes for it.
 type queue struct {
-	buf  []byte // records: verb 8 bytes, error index 1, length 2, argument
-	n    int
-	errs []error
+	buf []byte // records: verb 8 bytes, error 1, length 2, argument
+	n   int
 }
+
+// lineErrors are the errors a queued line may have; a record holds the index.
+var lineErrors = [...]error{nil, codec.ErrVerb, codec.ErrNUL, codec.ErrLineTooLong, codec.ErrLineFlood}
 
 const queueHeader = 8 + 1 + 2
 
@@ -20,10 +23,7 @@ const queueHeader = 8 + 1 + 2
 func (q *queue) push(c codec.Command) {
 	var h [queueHeader]byte
 	binary.BigEndian.PutUint64(h[:], uint64(c.Verb))
-	if c.Err != nil {
-		q.errs = append(q.errs, c.Err)
-		h[8] = byte(len(q.errs))
-	}
+	h[8] = byte(slices.Index(lineErrors[:], c.Err))
 	binary.BigEndian.PutUint16(h[9:], uint16(len(c.Arg)))
 	q.buf = append(append(q.buf, h[:]...), c.Arg...)
 	q.n++
@@ -36,9 +36,7 @@ func (q *queue) pop() (verb codec.Verb, arg []byte, err error, ok bool) {
 		return 0, nil, nil, false
 	}
 	verb = codec.Verb(binary.BigEndian.Uint64(q.buf))
-	if i := q.buf[8]; i > 0 {
-		err = q.errs[i-1]
-	}
+	err = lineErrors[q.buf[8]]
 	end := queueHeader + int(binary.BigEndian.Uint16(q.buf[9:]))
 	arg = q.buf[queueHeader:end]
 	q.buf = q.buf[end:]

@@ -11,6 +11,7 @@
 package session
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -74,14 +75,20 @@ type Session struct {
 	cfg  *Config
 	peer Peer
 
+	// ctx ends when nobody waits for an answer any more; see Cancel.
+	ctx    context.Context
+	cancel context.CancelFunc
+
 	// Control connection.
 	state  state
 	secure bool // the control connection is under TLS
 	ended  bool // CCC was done: PBSZ and PROT are frozen (RFC 4217 section 5)
-	dec    codec.Decoder
-	out    []byte // replies not yet taken by the driver
-	more   bool   // bytes follow the command that is being executed
-	bad    int    // unknown commands before login
+
+	serverName string // SNI of the control connection's TLS, "" for none
+	dec        codec.Decoder
+	out        []byte // replies not yet taken by the driver
+	more       bool   // bytes follow the command that is being executed
+	bad        int    // unknown commands before login
 
 	// Login.
 	name     string // as USER gave it
@@ -123,9 +130,16 @@ type Session struct {
 // said until Open or Secured.
 func New(cfg *Config, peer Peer) *Session {
 	s := &Session{cfg: cfg, peer: peer}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.reset()
+	s.forget()
 	return s
 }
+
+// Cancel makes a running Work return early: the control connection is gone, or
+// the server is going down. It is the one method that another goroutine may
+// call at any time. What is cancelled answers 451.
+func (s *Session) Cancel() { s.cancel() }
 
 // Open greets the client of a listener that starts in clear text. Driver only,
 // once.
@@ -137,10 +151,15 @@ func (s *Session) Open() {
 // Secured tells that the control connection's TLS handshake has ended. On an
 // implicit listener PBSZ 0 and PROT P are assumed and the greeting follows
 // ([MS-FTPS] section 3.2.5.1). After AUTH the login starts again and nothing
-// is said (RFC 4217 section 4.2).
-func (s *Session) Secured() {
-	s.secure = true
-	s.ended = false
+// is said (RFC 4217 section 4.2). serverName is the host name that the client
+// asked for by SNI, "" for none; an IP literal there counts as none (RFC 6066
+// section 3).
+func (s *Session) Secured(serverName string) {
+	if _, err := netip.ParseAddr(serverName); err == nil {
+		serverName = ""
+	}
+	s.secure, s.ended = true, false
+	s.serverName = serverName
 	if s.state == stateSilent {
 		s.pbsz, s.prot = true, Private
 		s.Open()
@@ -192,9 +211,18 @@ func (s *Session) Sent() {
 // fed again; after StartTLS, EndTLS and Restart there is no rest, for bytes
 // behind those commands close the connection.
 func (s *Session) Feed(p []byte) (n int, act Action) {
+	if s.xfer == nil && s.queue.len() > 0 {
+		if act := s.Resume(); act != Continue {
+			return 0, act
+		}
+	}
 	for n < len(p) {
 		if act := s.pending(); act != Continue && act != transferring {
 			return n, act
+		}
+		if p[n] == tlsRecord && s.speaksTLS() {
+			s.state = stateClosed
+			return n, CloseDrop
 		}
 		cmd, k, ok := s.dec.Next(p[n:])
 		n += k
@@ -208,6 +236,20 @@ func (s *Session) Feed(p []byte) (n int, act Action) {
 		}
 	}
 	return n, s.public(s.pending())
+}
+
+// tlsRecord is the first byte of a TLS handshake (RFC 8446 section 5.1).
+const tlsRecord = 0x16
+
+// speaksTLS reports whether a TLS record where a command should begin means
+// that the client takes this for an implicit listener. It is cut off: none of
+// the replies that its bytes would get could reach its user.
+func (s *Session) speaksTLS() bool {
+	if s.secure || s.state == stateReady || s.dec.Partial() {
+		return false
+	}
+	s.log().Info("implicit client on an explicit listener")
+	return true
 }
 
 // take executes cmd, or queues it behind the running transfer.
@@ -314,6 +356,7 @@ func (s *Session) Stop(reason string) Action {
 // file system is closed. No call follows, but for a TransferDone, which does
 // nothing more than the bookkeeping.
 func (s *Session) Gone() {
+	s.cancel()
 	s.state = stateClosed
 	if s.peer.Data != nil {
 		if s.xfer != nil {
@@ -337,7 +380,8 @@ func (s *Session) closeFS() {
 }
 
 // reset puts the registers to what they are before USER. AUTH and REIN do it
-// (RFC 4217 section 4.2, RFC 959 section 4.1.1).
+// (RFC 4217 section 4.2, RFC 959 section 4.1.1). HOST and OPTS may come before
+// AUTH, so what they set is not among them: see forget.
 func (s *Session) reset() {
 	if s.peer.Data != nil {
 		s.peer.Data.Drop()
@@ -348,8 +392,15 @@ func (s *Session) reset() {
 	s.prot, s.pbsz = Clear, false
 	s.binary, s.deflate, s.level, s.epsvAll = false, false, defaultLevel, false
 	s.restart, s.rangeEnd, s.from, s.allo, s.idle = 0, 0, "", 0, 0
-	s.facts, s.hash = codec.AllFacts, sha256Hash
 	s.umask = s.cfg.Umask
+}
+
+// forget puts back what AUTH keeps and REIN does not (RFC 7151 section 3.2.1,
+// RFC 3659 section 7.9).
+func (s *Session) forget() {
+	s.host = ""
+	s.ended = false
+	s.facts, s.hash = codec.AllFacts, sha256Hash
 }
 
 // log is the session's logger. It carries the connection's id and address.

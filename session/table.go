@@ -50,6 +50,7 @@ const (
 	argRequired                   // an empty argument is answered 501
 	argNone                       // an argument is answered 501
 	modifies                      // changes files: denied with 553 or 550 on read-only users
+	namesNew                      // the argument names what is to be made or replaced: refused with 553
 	hidden                        // an alias or historic verb: HELP does not list it
 )
 
@@ -61,10 +62,10 @@ func (c *command) work() Action {
 	return Work
 }
 
-// denial is the code for a user who lacks the row's permission: 553 where the
-// command stores a file, 550 elsewhere (RFC 959 section 5.4).
+// denial is the code for a path that the command may not use: 553 where it
+// names a file to be stored, 550 elsewhere (RFC 959 section 5.4).
 func (c *command) denial() codec.Code {
-	if c.flags&modifies != 0 && c.flags&opensData != 0 {
+	if c.flags&namesNew != 0 {
 		return codec.C553BadName
 	}
 	return codec.C550Unavailable
@@ -86,18 +87,27 @@ func commands() []command {
 	return t
 }
 
-// table is the command table and its index by verb, built at first use.
-var table = sync.OnceValue(func() *commandTable {
-	t := &commandTable{rows: commands(), byVerb: map[codec.Verb]*command{}}
-	for i := range t.rows {
-		t.byVerb[t.rows[i].verb] = &t.rows[i]
-	}
-	return t
-})
-
+// commandTable is the command table and its index by verb.
 type commandTable struct {
 	rows   []command
 	byVerb map[codec.Verb]*command
+}
+
+// shared is built at first use and never changed.
+var shared struct {
+	once  sync.Once
+	table commandTable
+}
+
+func table() *commandTable {
+	shared.once.Do(func() {
+		t := commandTable{rows: commands(), byVerb: map[codec.Verb]*command{}}
+		for i := range t.rows {
+			t.byVerb[t.rows[i].verb] = &t.rows[i]
+		}
+		shared.table = t
+	})
+	return &shared.table
 }
 
 // lookup finds the row of a verb, nil when there is none.
