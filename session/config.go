@@ -50,6 +50,12 @@ type Config struct {
 	MaxPendingBytes    int // and their bytes
 	MaxGlob            int // names that one pattern may match
 
+	MaxTextSize int64 // files up to this size are read for SIZE in TYPE A; the answer for others is 550
+	MaxDigest   int64 // bytes that one HASH or XCRC may read, 0 without bound
+
+	// Unique makes the part of a name that STOU adds; nil means a random one.
+	Unique func() string
+
 	Events Events
 }
 

@@ -15,11 +15,11 @@ import (
 func (s *Session) replyFor(row *command, err error) reply {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return reply{codec.C550Unavailable, "No such file or directory"}
+		return reply{row.denial(), "No such file or directory"}
 	case errors.Is(err, storage.ErrName):
 		return reply{row.denial(), "File name not allowed"}
 	case errors.Is(err, fs.ErrExist):
-		return reply{codec.C550Unavailable, "File exists"}
+		return reply{row.denial(), "File exists"}
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, storage.ErrReadOnly):
 		return reply{row.denial(), "Permission denied"}
 	case errors.Is(err, storage.ErrEscape):
@@ -28,9 +28,9 @@ func (s *Session) replyFor(row *command, err error) reply {
 	case errors.Is(err, storage.ErrIsDir):
 		return reply{row.denial(), "Is a directory"}
 	case errors.Is(err, storage.ErrNotDir):
-		return reply{codec.C550Unavailable, "Not a directory"}
+		return reply{row.denial(), "Not a directory"}
 	case errors.Is(err, storage.ErrNotEmpty):
-		return reply{codec.C550Unavailable, "Directory not empty"}
+		return reply{row.denial(), "Directory not empty"}
 	case errors.Is(err, storage.ErrNotRegular):
 		return reply{row.denial(), "Not a regular file"}
 	case errors.Is(err, storage.ErrOffset):

@@ -21,11 +21,10 @@ type transfer struct {
 // has made all checks; on overload what was opened is let go of again.
 func (s *Session) start(x transfer, j Job, mark string) (reply, error) {
 	j.Private = s.prot == Private
-	j.Close = s.cfg.UploadClose
+	j.Close = s.closeRule()
 	if s.deflate {
 		j.Deflate = int(s.level)
 	}
-	s.restart, s.rangeEnd = 0, 0
 	x.private, x.started = j.Private, s.cfg.Now()
 	if err := s.peer.Data.Start(j); err != nil {
 		s.log().Warn("transfer refused", slog.Any("err", err))
@@ -37,6 +36,20 @@ func (s *Session) start(x transfer, j Job, mark string) (reply, error) {
 		s.peer.Data.Abort()
 	}
 	return reply{codec.C150Mark, mark}, nil
+}
+
+// closeRule is the user's rule for uploads without close_notify, or else the
+// listener's.
+func (s *Session) closeRule() CloseRule {
+	switch s.user.UploadClose {
+	case "strict":
+		return CloseStrict
+	case "warn":
+		return CloseWarn
+	case "off":
+		return CloseOff
+	}
+	return s.cfg.UploadClose
 }
 
 // release ends what a job would have used.
@@ -72,7 +85,7 @@ func (s *Session) logTransfer(x *transfer, r Result) {
 	if r.Cause == CausePanic || r.Cause == CauseRead || r.Cause == CauseWrite {
 		level = slog.LevelError
 	}
-	s.log().LogAttrs(nil, level, "transfer",
+	s.log().LogAttrs(s.ctx, level, "transfer",
 		slog.String("cmd", x.verb.String()), slog.String("path", string(x.path)),
 		slog.String("user", s.User()), slog.String("result", r.Cause.String()),
 		slog.Int64("bytes", r.Bytes), slog.Int64("dur_ms", r.Duration.Milliseconds()),
@@ -119,7 +132,7 @@ var completions = map[Cause]reply{
 func completion(r Result, x *transfer) reply {
 	rep := completions[r.Cause]
 	if r.Cause == CauseOK && x.name != "" {
-		rep.text = "Transfer complete, FILE: " + x.name
+		rep.text = "Transfer complete, FILE: " + string(codec.AppendSafe(nil, x.name))
 	}
 	return rep
 }
