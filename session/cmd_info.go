@@ -1,12 +1,17 @@
 package session
 
 import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/listing"
 )
 
 // infoCommands tell of the server, the session and the commands.
@@ -173,4 +178,58 @@ func (s *Session) progress() string {
 		return "No transfer"
 	}
 	return s.xfer.verb.String() + " under way, " + strconv.FormatInt(s.peer.Data.Progress(), 10) + " bytes"
+}
+
+// maxStatListing is how many bytes of a listing STAT sends: the control
+// connection is no place for more.
+const maxStatListing = 64 << 10
+
+// statPath lists a directory (212) or a file (213) as LIST does. A path that is
+// not there is 450, for RFC 959 section 5.4 has no 550 for STAT.
+func (s *Session) statPath(arg string) (reply, error) {
+	words, path := listing.ParseOptions(arg)
+	code := codec.C212Directory
+	if p, err := s.path(path); err == nil {
+		if info, err := s.fs.Stat(p); err == nil && !info.IsDir() {
+			code = codec.C213File
+		}
+	}
+	lines, whole, err := s.statLines(path, words)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return reply{codec.C450Busy, "No such file or directory"}, nil
+	case err != nil:
+		return reply{}, err
+	}
+	s.out = codec.AppendFirst(s.out, code, "Listing:")
+	for line := range bytes.SplitSeq(bytes.TrimSuffix(lines, []byte("\r\n")), []byte("\r\n")) {
+		if len(line) > 0 {
+			s.out = codec.AppendInner(s.out, codec.AppendSafe(nil, line))
+		}
+	}
+	if !whole {
+		return reply{code, "There is more, use LIST"}, nil
+	}
+	return reply{code, "End"}, nil
+}
+
+// statLines reads a listing, and tells whether that was all of it.
+func (s *Session) statLines(path string, words listing.Words) (lines []byte, whole bool, err error) {
+	l, err := listing.Open(s.fs, s.cwd, path, listing.Options{
+		Format: listing.Long, Words: words, Now: s.cfg.Now(), HideDot: s.cfg.HideDot,
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	defer l.Close()
+	for len(lines) < maxStatListing {
+		lines, err = l.Append(lines)
+		switch {
+		case err == io.EOF:
+			return lines, true, nil
+		case err != nil:
+			return nil, false, err
+		}
+	}
+	return lines, false, nil
 }

@@ -101,3 +101,23 @@ func quoteData(data []byte) string {
 		}
 	}
 }
+
+// Diff shows where got leaves want, with the lines around it; "" when they are
+// the same.
+func Diff(got, want string) string {
+	if got == want {
+		return ""
+	}
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	i := 0
+	for i < len(g) && i < len(w) && g[i] == w[i] {
+		i++
+	}
+	from := max(0, i-3)
+	return fmt.Sprintf("got from line %d:\n%s\nwant:\n%s", from+1, excerpt(g, from), excerpt(w, from))
+}
+
+// excerpt is a few of the lines.
+func excerpt(lines []string, from int) string {
+	return "\t" + strings.Join(lines[from:min(len(lines), from+10)], "\n\t")
+}
