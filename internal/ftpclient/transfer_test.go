@@ -95,6 +95,8 @@ func (p *peer) receiveFile(deflate bool) []byte {
 	}
 	got, err := io.ReadAll(r)
 	p.check(err)
+	_, err = io.Copy(io.Discard, data) // past the zlib stream: closing with bytes unread is RST
+	p.check(err)
 	return got
 }
 
@@ -234,7 +236,11 @@ func TestDownloadFails(t *testing.T) {
 			p.check(err)
 			secured.Close()
 		}, "426 Gone", nil, 426},
-		{"both", func(_ *peer, data *net.TCPConn) { data.Close() }, "522 No TLS", io.EOF, 522},
+		{"both", func(p *peer, data *net.TCPConn) {
+			p.check(data.CloseWrite())
+			_, _ = io.Copy(io.Discard, data) // the ClientHello; closing with it unread is RST
+			data.Close()
+		}, "522 No TLS", io.EOF, 522},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

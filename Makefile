@@ -1,0 +1,65 @@
+# Targets for users:      run, test, build
+# Targets for developers: check, race, fuzz, interop, lint, bench, ci
+
+GO       ?= go
+BIN      := fastftps
+DIR      ?= ./share
+FUZZTIME ?= 10s
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TOOL     := $(GO) tool -modfile=tools/go.mod
+
+.PHONY: build run test check race fuzz interop lint bench ci clean
+
+## build: one static binary, ./fastftps
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/fastftps
+
+## run: serve DIR (default ./share) with embedded defaults; prints how to connect
+run: build
+	@mkdir -p $(DIR)
+	./$(BIN) serve $(DIR)
+
+## test: all unit and protocol tests; needs nothing but Go
+test:
+	$(GO) test ./...
+
+## check: what should pass before every commit
+check: lint test
+
+## race: the same tests under the race detector (needs cgo and a C compiler)
+race:
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+## fuzz: every fuzz target for FUZZTIME
+fuzz:
+	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -ho --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/func //' | sort -u); do \
+	    echo "== $$pkg $$f"; \
+	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+## interop: real clients against the built binary; installs them with apt-get
+interop: build
+	./scripts/install-clients.sh
+	FASTFTPS_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -tags interop -timeout 20m -v ./internal/interop
+
+## lint: format, vet, staticcheck, dead code, dependency list
+lint:
+	@out=$$($(TOOL) gofumpt -l .); if [ -n "$$out" ]; then echo "not gofumpt'ed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./internal/interop
+	$(TOOL) staticcheck ./...
+	@out=$$($(TOOL) deadcode -test ./...); if [ -n "$$out" ]; then echo "dead code:"; echo "$$out"; exit 1; fi
+	@./scripts/deps.sh | diff -u deps.txt - || { echo "deps.txt is out of date: ./scripts/deps.sh > deps.txt"; exit 1; }
+
+## bench: micro-benchmarks with allocations, for benchstat
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+## ci: what gates a landing
+ci:
+	./.ci/run
+
+clean:
+	rm -f $(BIN)

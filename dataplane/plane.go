@@ -1,0 +1,164 @@
+// Package dataplane moves file bytes: it owns the data connections of all
+// sessions, passive and active, and the transfers on them.
+//
+// A Plane is the whole: listeners, workers, memory budget. A Channel belongs
+// to one session: it takes a passive port or remembers an active address, and
+// starts one transfer at a time. A transfer is a job with one goroutine, which
+// alone reads, writes and closes its connection and its file; others only set
+// a deadline in the past and wait for the result.
+//
+// Data connections use the runtime's poller, not the control connections' one:
+// blocking calls on a goroutine give sendfile, splice and back-pressure.
+package dataplane
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/panjf2000/ants/v2"
+)
+
+// Plane is the data plane of a server. Its methods may be called from any
+// goroutine.
+type Plane struct {
+	cfg       Config
+	stats     Stats
+	pool      *passivePool
+	budget    *budget
+	deflaters *deflaters
+	workers   *ants.PoolWithFuncGeneric[*transfer]
+	dials     chan struct{} // slots
+	early     chan struct{} // slots
+	down      chan struct{} // closed by Close
+
+	stopping  atomic.Bool
+	transfers sync.WaitGroup // started, and not yet at the end of their goroutine
+	helpers   sync.WaitGroup // goroutines of tryEarly
+
+	mu      sync.Mutex // guards running and transfer.index
+	running []*transfer
+}
+
+// New makes a data plane. Nothing is bound before the first Passive.
+func New(cfg Config) (*Plane, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	p := &Plane{
+		cfg:       cfg,
+		budget:    newBudget(cfg.Budget),
+		deflaters: newDeflaters(cfg.MaxDeflaters),
+		dials:     make(chan struct{}, cfg.MaxDials),
+		early:     make(chan struct{}, cfg.MaxEarly),
+		down:      make(chan struct{}),
+	}
+	p.pool = newPassivePool(p)
+	p.workers, err = ants.NewPoolWithFuncGeneric(cfg.MaxTransfers, (*transfer).run, ants.WithNonblocking(true))
+	return p, err
+}
+
+// Stats returns the counters.
+func (p *Plane) Stats() *Stats { return &p.stats }
+
+// Sweep ends what has waited or stalled too long at the time now: leases,
+// transfers without a connection, transfers without progress. The engine calls
+// it once a second; there is no timer a connection.
+func (p *Plane) Sweep(now time.Time) {
+	p.pool.sweep(now)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.running {
+		if t.stalled(now, p.cfg.Stall) {
+			t.stop(CauseStalled)
+		}
+	}
+}
+
+// Stop ends all transfers with CauseShutdown and refuses new ones. It does not
+// wait; see Close.
+func (p *Plane) Stop() {
+	p.mu.Lock()
+	p.stopping.Store(true)
+	p.mu.Unlock()
+	p.pool.stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.running {
+		t.stop(CauseShutdown)
+	}
+}
+
+// Close stops the plane, closes its listeners, and returns when every result
+// was delivered and every goroutine has ended.
+func (p *Plane) Close() {
+	p.Stop()
+	close(p.down)
+	p.pool.close()
+	p.helpers.Wait()
+	p.transfers.Wait()
+	p.workers.ReleaseTimeout(time.Second)
+}
+
+// admit counts a transfer that is about to start.
+func (p *Plane) admit() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopping.Load() {
+		return false
+	}
+	p.transfers.Add(1)
+	return true
+}
+
+func (p *Plane) full() bool { return p.workers.Free() == 0 }
+
+// submit gives a transfer its goroutine. It never blocks.
+func (p *Plane) submit(t *transfer) error {
+	if p.workers.Invoke(t) != nil {
+		return ErrOverload
+	}
+	return nil
+}
+
+// endEarly ends a transfer that has not run: on a worker, for to discard a
+// file may block.
+func (p *Plane) endEarly(t *transfer, why Cause, err error) {
+	t.failed, t.failure = why, err
+	if p.submit(t) != nil {
+		go t.run()
+	}
+}
+
+// tryEarly runs f on a goroutine of its own if there are slots left.
+func (p *Plane) tryEarly(f func()) bool {
+	select {
+	case p.early <- struct{}{}:
+	default:
+		return false
+	}
+	p.helpers.Go(func() {
+		defer func() { <-p.early }()
+		f()
+	})
+	return true
+}
+
+func (p *Plane) enter(t *transfer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.index = len(p.running)
+	p.running = append(p.running, t)
+	p.stats.Running.Add(1)
+}
+
+func (p *Plane) leave(t *transfer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := p.running[len(p.running)-1]
+	p.running[t.index], last.index = last, t.index
+	p.running[len(p.running)-1] = nil
+	p.running = p.running[:len(p.running)-1]
+	p.stats.Running.Add(-1)
+}

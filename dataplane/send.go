@@ -1,0 +1,184 @@
+package dataplane
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"fastftps/storage"
+)
+
+// feeder yields what a download sends. feed fills dst, at least in part, and
+// returns io.EOF with the last bytes. Each layer may use blocks of w.
+type feeder interface {
+	feed(w *window, dst []byte) (int, error)
+}
+
+var (
+	errShort   = errors.New("the file became shorter during its download")
+	errStopped = errors.New("stopped while waiting for memory")
+	errHangUp  = errors.New("the peer ended the connection during a download")
+)
+
+// osFile returns the host's file below a File or Upload, nil if there is none.
+func osFile(v any) *os.File {
+	if f, ok := v.(storage.OSFile); ok {
+		return f.OSFile()
+	}
+	return nil
+}
+
+// sendFile sends job.File: by sendfile where the kernel can do all, else
+// through user memory.
+func (t *transfer) sendFile() (Cause, error) {
+	j := &t.job
+	if f := osFile(j.File); f != nil && !j.Private && !j.ASCII && j.Deflate == 0 {
+		if cause, err, ok := t.sendfile(f); ok {
+			return cause, err
+		}
+	}
+	if _, err := j.File.Seek(j.Offset, io.SeekStart); err != nil {
+		return CauseRead, err
+	}
+	var f feeder = &fileFeed{t: t, left: j.Length}
+	blocks := 1
+	if j.ASCII {
+		f = &asciiFeed{from: f, block: blocks}
+		blocks++
+	}
+	path := &t.plane.stats.SentCopied
+	if j.Private {
+		path = &t.plane.stats.SentSealed
+	}
+	return t.pump(f, blocks, path)
+}
+
+// sendListing sends job.Listing, as it is made.
+func (t *transfer) sendListing() (Cause, error) {
+	f := newListingFeed(t)
+	defer f.release()
+	return t.pump(f, 1, &t.plane.stats.SentListings)
+}
+
+// pump sends what the feeder yields, through MODE Z if asked for. It reads
+// only when it has memory to read into, and holds no more than the peer's pace
+// asks for.
+func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error) {
+	if t.job.Deflate > 0 {
+		z := t.newDeflateFeed(f, blocks)
+		defer z.release()
+		f = z
+		blocks++
+		t.window.extra++
+	}
+	if t.job.Private {
+		t.window.extra++ // the sealed records of a block
+	}
+	up := newHangUp(t.conn)
+	for class := 0; ; {
+		if !t.obtain(class, blocks) {
+			return t.why(CauseAborted), errStopped
+		}
+		p := t.window.first()
+		n, err := f.feed(&t.window, p)
+		last := err == io.EOF
+		switch {
+		case err != nil && !last:
+			return feedCause(err), err
+		case up.seen() && !last: // what is left would be sent to nobody
+			return t.why(CauseCut), errHangUp
+		}
+		began := time.Now()
+		if err := t.send(p[:n], last); err != nil {
+			return t.why(CauseCut), err
+		}
+		t.through(t.fed-t.moved.Load(), path)
+		if last {
+			return CauseOK, nil
+		}
+		class = pace(t.window.class, n == len(p), time.Since(began))
+	}
+}
+
+func feedCause(err error) Cause {
+	if errors.Is(err, errShort) {
+		return CauseShort
+	}
+	return CauseRead
+}
+
+// A block that was taken within fast makes the next one larger; one that took
+// longer than slow makes it small again.
+const (
+	fast = 10 * time.Millisecond
+	slow = 50 * time.Millisecond
+)
+
+// pace returns the class of the next block.
+func pace(class int, full bool, took time.Duration) int {
+	switch {
+	case took >= slow:
+		return 0
+	case took <= fast && full && class < len(classes)-1:
+		return class + 1
+	}
+	return class
+}
+
+// send hands bytes to the kernel; the last ones with close_notify, followed by
+// our FIN (RFC 4217 section 12.5, RFC 959 section 5.2).
+func (t *transfer) send(p []byte, last bool) (err error) {
+	switch {
+	case t.sec != nil && last:
+		err = t.sec.CloseWrite(p)
+	case t.sec != nil && len(p) > 0:
+		_, err = t.sec.Write(p)
+	case len(p) > 0:
+		_, err = t.conn.Write(p)
+	}
+	if err == nil && last {
+		err = t.conn.CloseWrite()
+	}
+	return err
+}
+
+// fileFeed yields left bytes of the file: no more if it has grown, and
+// errShort if it has shrunk.
+type fileFeed struct {
+	t    *transfer
+	left int64
+}
+
+func (f *fileFeed) feed(_ *window, dst []byte) (int, error) {
+	if f.left <= 0 {
+		return 0, io.EOF
+	}
+	n, err := f.t.job.File.Read(dst[:min(int64(len(dst)), f.left)])
+	f.left -= int64(n)
+	f.t.fed += int64(n)
+	switch {
+	case f.left == 0:
+		return n, io.EOF
+	case n > 0 && (err == nil || err == io.EOF):
+		return n, nil
+	case err == io.EOF:
+		return 0, errShort
+	case err == nil:
+		return 0, io.ErrNoProgress
+	}
+	return n, err
+}
+
+// asciiFeed yields another feeder's bytes with CRLF line ends.
+type asciiFeed struct {
+	from  feeder
+	block int // which block of the window is its own
+	exp   expander
+}
+
+func (f *asciiFeed) feed(w *window, dst []byte) (int, error) {
+	n, err := f.from.feed(w, w.block(f.block)[:len(dst)/2])
+	return len(f.exp.appendTo(dst[:0], w.block(f.block)[:n])), err
+}

@@ -1,0 +1,67 @@
+package dataplane
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// sendfileStep is how much one call asks for. The kernel takes what fits below
+// TCP_NOTSENT_LOWAT and says how much that was.
+const sendfileStep = 1 << 20
+
+// sendfile sends the job's part of a file from the page cache to the socket,
+// no byte of it through user memory. ok is false when the kernel cannot do so
+// with this file, before anything was sent.
+func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
+	rc, err := t.conn.SyscallConn()
+	if err != nil {
+		return t.why(CauseCut), err, true
+	}
+	var (
+		src  = int(f.Fd())
+		off  = t.job.Offset
+		left = t.job.Length
+		n    int
+		serr error
+	)
+	// more is called when the socket may take bytes; false waits for that.
+	more := func(fd uintptr) bool {
+		for {
+			n, serr = unix.Sendfile(int(fd), src, &off, int(min(left, sendfileStep)))
+			if serr != unix.EINTR {
+				return serr != unix.EAGAIN
+			}
+		}
+	}
+	up := newHangUp(t.conn)
+	for left > 0 {
+		if up.seen() {
+			return t.why(CauseCut), errHangUp, true
+		}
+		if err := rc.Write(more); err != nil {
+			return t.why(CauseCut), err, true
+		}
+		switch {
+		case serr != nil && left == t.job.Length && notSupported(serr):
+			return CauseOK, nil, false
+		case serr != nil && isReset(serr):
+			return t.why(CauseCut), serr, true
+		case serr != nil:
+			return CauseRead, os.NewSyscallError("sendfile", serr), true
+		case n == 0:
+			return CauseShort, errShort, true
+		}
+		left -= int64(n)
+		t.through(int64(n), &t.plane.stats.SentSendfile)
+	}
+	if err := t.conn.CloseWrite(); err != nil {
+		return t.why(CauseCut), err, true
+	}
+	return CauseOK, nil, true
+}
+
+func notSupported(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)
+}

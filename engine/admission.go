@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// refusal is why a connection is not admitted: a configuration key, which is
+// also the metric's label.
+type refusal string
+
+const (
+	admitted        refusal = ""
+	refusedTotal    refusal = "max_sessions"
+	refusedPerAddr  refusal = "max_sessions_per_ip"
+	refusedRate     refusal = "accept_rate_per_ip"
+	refusedDraining refusal = "draining"
+	refusedBanned   refusal = "banned"
+	maxTrackedAddrs         = 1 << 16 // addresses whose rate is remembered
+)
+
+// admission counts control connections, in all and by client address, and
+// bounds the rate of new ones. It is asked before anything else exists.
+type admission struct {
+	maxTotal, maxPerAddr int
+	perSecond            int // new connections a second and address; 0 without bound
+
+	mu    sync.Mutex // guards the fields below
+	total int
+	addrs map[netip.Addr]*client
+}
+
+// client is what is known of one address.
+type client struct {
+	open  int
+	theor time.Time // theoretical arrival time of the generic cell rate algorithm
+}
+
+func newAdmission(maxTotal, maxPerAddr, perSecond int) *admission {
+	return &admission{maxTotal: maxTotal, maxPerAddr: maxPerAddr, perSecond: perSecond, addrs: map[netip.Addr]*client{}}
+}
+
+// enter admits a connection, or says which limit it met. Every admitted
+// connection leaves once.
+func (a *admission) enter(addr netip.Addr, now time.Time) refusal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.total >= a.maxTotal {
+		return refusedTotal
+	}
+	c := a.addrs[addr]
+	if c == nil {
+		if len(a.addrs) >= maxTrackedAddrs {
+			a.forgetLocked(now)
+		}
+		c = &client{}
+		a.addrs[addr] = c
+	}
+	if a.maxPerAddr > 0 && c.open >= a.maxPerAddr {
+		return refusedPerAddr
+	}
+	if !c.allow(now, a.perSecond) {
+		return refusedRate
+	}
+	a.total++
+	c.open++
+	return admitted
+}
+
+// allow is the generic cell rate algorithm with a burst of one second.
+func (c *client) allow(now time.Time, perSecond int) bool {
+	if perSecond <= 0 {
+		return true
+	}
+	if c.theor.Before(now) {
+		c.theor = now
+	}
+	next := c.theor.Add(time.Second / time.Duration(perSecond))
+	if next.Sub(now) > time.Second {
+		return false
+	}
+	c.theor = next
+	return true
+}
+
+// leave takes back what enter counted.
+func (a *admission) leave(addr netip.Addr, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.total--
+	c := a.addrs[addr]
+	c.open--
+	if c.open == 0 && !c.theor.After(now) {
+		delete(a.addrs, addr)
+	}
+}
+
+// forget drops the addresses that have nothing open and owe no rate. The
+// sweeper calls it.
+func (a *admission) forget(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forgetLocked(now)
+}
+
+func (a *admission) forgetLocked(now time.Time) {
+	for addr, c := range a.addrs {
+		if c.open == 0 && !c.theor.After(now) {
+			delete(a.addrs, addr)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fastftps/session"
+)
+
+// Listen describes one listening address.
+type Listen struct {
+	Addr string       // host:port; an empty host means all addresses
+	Mode session.Mode // explicit, implicit or plain
+	// RequireTLS: on an explicit listener USER before AUTH is refused.
+	RequireTLS bool
+}
+
+// listener is a listening socket with the admission in front of it. Options
+// that accepted sockets inherit are set once, on the listening socket.
+type listener struct {
+	Listen
+	ln     *net.TCPListener
+	engine *Engine
+	conf   *session.Config // of the sessions of this listener
+	once   sync.Once
+	closed error
+}
+
+// keepAlive finds dead control connections: first probe after a minute, then
+// three at 10 s.
+var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 10 * time.Second, Count: 3}
+
+// listen binds l. The sockets that are accepted have TCP_NODELAY and
+// SO_OOBINLINE: the urgent byte of an ABOR stays in the stream (RFC 959
+// section 4.1.3).
+func (e *Engine) listen(l Listen) (*listener, error) {
+	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: controlOptions}
+	lc.SetMultipathTCP(false)
+	ln, err := lc.Listen(context.Background(), "tcp", l.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return &listener{Listen: l, ln: ln.(*net.TCPListener), engine: e}, nil
+}
+
+// controlOptions sets the options of a listening control socket.
+func controlOptions(_, _ string, rc syscall.RawConn) error {
+	var err error
+	cerr := rc.Control(func(fd uintptr) {
+		err = errors.Join(
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1),
+			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		)
+	})
+	return errors.Join(cerr, err)
+}
+
+// AddrPort is the address that is listened on.
+func (l *listener) addrPort() netip.AddrPort {
+	return l.ln.Addr().(*net.TCPAddr).AddrPort()
+}
+
+// close closes the socket, once.
+func (l *listener) close() error {
+	l.once.Do(func() { l.closed = l.ln.Close() })
+	return l.closed
+}
+
+// unmapped turns an IPv4-mapped address into IPv4: both name one client.
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}

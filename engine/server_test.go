@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fastftps/auth"
+	"fastftps/dataplane"
+	"fastftps/internal/ftpclient"
+	"fastftps/metrics"
+	"fastftps/session"
+	"fastftps/storage"
+	"fastftps/storage/osfs"
+	"fastftps/tlsconn"
+)
+
+// server is an engine on loopback with one listener of each mode and one user,
+// "demo" with the password "secret", whose home is root.
+type server struct {
+	*Engine
+	t       testing.TB
+	root    string
+	metrics *metrics.Server
+	served  chan error
+}
+
+// reactors are the implementations that every test of the engine runs on.
+var reactors = []string{"netpoll", "net"}
+
+// eachReactor runs f on a fresh server for each reactor.
+func eachReactor(t *testing.T, change func(*Config), f func(t *testing.T, s *server)) {
+	t.Helper()
+	for _, r := range reactors {
+		t.Run(r, func(t *testing.T) {
+			f(t, start(t, func(c *Config) {
+				c.Reactor = r
+				if change != nil {
+					change(c)
+				}
+			}))
+		})
+	}
+}
+
+// start starts a server; it ends with the test.
+func start(t testing.TB, change func(*Config)) *server {
+	t.Helper()
+	root := t.TempDir()
+	s := &server{t: t, root: root, metrics: metrics.NewServer("test", "", ""), served: make(chan error, 1)}
+	conf := Config{
+		Listen: []Listen{
+			{Addr: "127.0.0.1:0", Mode: session.Explicit, RequireTLS: true},
+			{Addr: "127.0.0.1:0", Mode: session.Implicit},
+			{Addr: "127.0.0.1:0", Mode: session.Plain},
+		},
+		Session:  sessionConfig(root),
+		Data:     dataplane.Config{},
+		Identity: identity(t),
+		Metrics:  s.metrics,
+	}
+	if testing.Verbose() {
+		conf.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	if change != nil {
+		change(&conf)
+	}
+	e, err := New(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Engine = e
+	go func() { s.served <- e.Serve() }()
+	t.Cleanup(s.stop)
+	return s
+}
+
+// sessionConfig is what the sessions of a test server share.
+func sessionConfig(root string) session.Config {
+	return session.Config{
+		Greeting: "fastftps ready",
+		Auth:     auth.Single("demo", "secret", root, auth.ReadWrite),
+		OpenFS: func(_ context.Context, u *auth.User) (storage.FS, error) {
+			return osfs.New(u.Home, osfs.Options{})
+		},
+		ModeZ: true, MaxAttempts: 3, MaxBadCommands: 10, MaxPendingCommands: 64, MaxPendingBytes: 16 << 10, MaxGlob: 10000,
+		MaxIdle: time.Hour, IdleTimeout: 5 * time.Minute,
+	}
+}
+
+// identity is a self-signed certificate of the test's own.
+func identity(t testing.TB) *tlsconn.Identity {
+	t.Helper()
+	id, err := tlsconn.NewIdentity(tlsconn.Options{SelfSigned: filepath.Join(t.TempDir(), "cert.pem")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func (s *server) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		s.t.Errorf("shutdown: %v", err)
+	}
+	if err := <-s.served; err != nil {
+		s.t.Errorf("serve: %v", err)
+	}
+}
+
+// addr is the address of the listener with the given mode.
+func (s *server) addr(m session.Mode) string { return s.Addrs()[m].String() }
+
+// dial connects a client in the given mode; it is closed with the test.
+func (s *server) dial(m session.Mode, change func(*ftpclient.Options)) *ftpclient.Client {
+	s.t.Helper()
+	o := ftpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}}
+	switch m {
+	case session.Explicit:
+		o.Security = ftpclient.Explicit
+	case session.Implicit:
+		o.Security = ftpclient.Implicit
+	}
+	if change != nil {
+		change(&o)
+	}
+	c, err := ftpclient.Dial(context.Background(), s.addr(m), o)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// login is dial and a login; under explicit TLS the data connections are
+// private too.
+func (s *server) login(m session.Mode, change func(*ftpclient.Options)) *ftpclient.Client {
+	s.t.Helper()
+	c := s.dial(m, change)
+	if err := c.Login("demo", "secret"); err != nil {
+		s.t.Fatal(err)
+	}
+	if m == session.Explicit {
+		if err := c.Protect("P"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := c.Type("I"); err != nil {
+		s.t.Fatal(err)
+	}
+	return c
+}
+
+// local is an address of the loopback net, for clients that must differ.
+func local(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, n}) }
+
+// modes are the three kinds of listener.
+var modes = map[string]session.Mode{"explicit": session.Explicit, "implicit": session.Implicit, "plain": session.Plain}
