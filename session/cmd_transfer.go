@@ -82,10 +82,9 @@ func (s *Session) part(size int64) (part span, bad reply) {
 // file, which TYPE A does not send one by one.
 func (s *Session) restartBad() reply {
 	switch {
-	case s.binary:
-	case s.rangeEnd > 0:
-		return reply{codec.C551WrongType, "RANG needs TYPE I"}
-	case s.restart > 0:
+	case s.rangeEnd > 0 && (!s.binary || s.deflate):
+		return reply{codec.C551WrongType, "A range needs TYPE I and MODE S"}
+	case s.restart > 0 && !s.binary:
 		return reply{codec.C555RestartType, "REST needs TYPE I"}
 	}
 	return reply{}

@@ -300,9 +300,13 @@ func (m *memory) DataRead() ([]byte, error) {
 
 // DataEnd implements ftptest.Server.
 func (m *memory) DataEnd(how string) error {
-	cause, ok := causeNamed(strings.TrimPrefix(how, "fail "))
+	name, ok := strings.CutPrefix(how, "fail ")
+	cause, known := causeNamed(name)
 	if how == "none" {
-		cause, ok = CauseNoConn, true
+		cause, known, ok = CauseNoConn, true, true
+	}
+	if ok && !known {
+		return errors.New("no such cause")
 	}
 	if !ok {
 		if err := m.data.check(); err != nil {
