@@ -136,9 +136,9 @@ func (c *Client) configure(host string, o Options) {
 	if c.tls.ClientSessionCache == nil {
 		c.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	}
+	c.tls.DynamicRecordSizingDisabled = true // one Write is one record
 	c.DataTLS = c.tls.Clone()
 	c.DataTLS.NextProtos = nil // no client offers ALPN on data connections
-	c.DataTLS.DynamicRecordSizingDisabled = true
 	if o.NoResume {
 		c.DataTLS.ClientSessionCache = nil
 	}

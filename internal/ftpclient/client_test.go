@@ -256,6 +256,56 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// What a refusal or rubbish in the place of an answer comes to.
+func TestAnswersRefused(t *testing.T) {
+	c := dial(t, play(t, func(p *peer) {
+		p.reply("220 Ready")
+		p.expect("SIZE a", "550 None")
+		p.expect("SIZE a", "213 many")
+		p.expect("PWD", "550 None")
+		p.expect("PBSZ 0", "503 AUTH first")
+		p.expect("EPSV", "425 None")
+		p.expect("PASV", "227 somewhere")
+	}), Options{})
+	var refused *ReplyError
+	if _, err := c.Size("a"); !errors.As(err, &refused) || refused.Code != 550 {
+		t.Errorf("SIZE: got %v, want a 550", err)
+	}
+	if n, err := c.Size("a"); err == nil {
+		t.Errorf("SIZE: got %d, want an error", n)
+	}
+	if _, err := c.Pwd(); !errors.As(err, &refused) || refused.Code != 550 {
+		t.Errorf("PWD: got %v, want a 550", err)
+	}
+	if err := c.Protect("P"); !errors.As(err, &refused) || refused.Code != 503 || c.Private {
+		t.Errorf("PBSZ: got %v, private %v, want a 503", err, c.Private)
+	}
+	if _, err := c.Passive(); !errors.As(err, &refused) || refused.Code != 425 {
+		t.Errorf("EPSV: got %v, want a 425", err)
+	}
+	c.Endpoint = PASV
+	if addr, err := c.Passive(); err == nil {
+		t.Errorf("PASV: got %v, want an error", addr)
+	}
+}
+
+// One Send is one TLS record, whatever its length up to 16 KiB: servers must not
+// depend on where records end, and tests must be able to choose.
+func TestSendIsOneRecord(t *testing.T) {
+	line := "STAT " + strings.Repeat("a", 8000) + "\r\n"
+	c := dial(t, play(t, func(p *peer) {
+		p.startTLS()
+		p.reply("220 Ready")
+		buf := make([]byte, 16<<10) // crypto/tls returns at most one record a Read
+		if n, err := p.conn.Read(buf); err != nil || string(buf[:n]) != line {
+			p.fail("got %d bytes, %v, want %d", n, err, len(line))
+		}
+	}), Options{Security: Implicit})
+	if err := c.Send(line); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // CCC and REIN: TLS ends, the TCP connection does not.
 func TestStopTLS(t *testing.T) {
 	for _, answer := range []bool{true, false} {

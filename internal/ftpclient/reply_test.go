@@ -58,6 +58,9 @@ func TestReplyExpect(t *testing.T) {
 			t.Errorf("want %d: got %v", want, err)
 		}
 	}
+	if got := (Reply{211, []string{"211-a", "211 b"}}).String(); got != "211-a\n211 b" {
+		t.Errorf("as a string: got %q", got)
+	}
 	if got := (Reply{}).Text(); got != "" {
 		t.Errorf("text of no reply: got %q", got)
 	}
