@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -71,9 +72,15 @@ func (s *Session) features(string) (reply, error) {
 			lines = append(lines, row.feat(s)...)
 		}
 	}
-	slices.Sort(lines)
+	slices.SortStableFunc(lines, func(a, b string) int { return cmp.Compare(label(a), label(b)) })
 	s.sayLines(codec.C211Status, "Features:", lines)
 	return reply{codec.C211Status, "End"}, nil
+}
+
+// label is the name of a feature without its parameters.
+func label(feature string) string {
+	name, _, _ := strings.Cut(feature, " ")
+	return name
 }
 
 // sayLines writes all but the last line of a long reply.

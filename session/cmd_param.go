@@ -170,8 +170,11 @@ func (s *Session) port(arg string) (reply, error) {
 		return afterEPSVAll(), nil
 	}
 	to, err := codec.ParsePort([]byte(arg))
-	if err != nil {
+	switch {
+	case err != nil:
 		return reply{codec.C501BadArgument, "Usage: PORT <h1,h2,h3,h4,p1,p2>"}, nil
+	case s.family() != codec.FamilyIPv4:
+		return reply{codec.C501BadArgument, "PORT knows IPv4 only, use EPRT"}, nil
 	}
 	return s.active(to), nil
 }
@@ -332,10 +335,10 @@ func (s *Session) deflateOptions(arg string) reply {
 func (s *Session) language(tag string) (reply, error) {
 	primary, _, _ := strings.Cut(tag, "-")
 	switch {
+	case tag != "" && !languageTag(tag):
+		return reply{codec.C501BadArgument, "Usage: LANG [<tag>]"}, nil
 	case tag == "", strings.EqualFold(primary, "EN"):
 		return reply{codec.C200OK, "Replies are in English"}, nil
-	case !languageTag(tag):
-		return reply{codec.C501BadArgument, "Usage: LANG [<tag>]"}, nil
 	}
 	return reply{codec.C504BadParameter, "Language not known, there is EN"}, nil
 }

@@ -38,7 +38,7 @@ type memory struct {
 // newMemory makes the server that a transcript asks for.
 func newMemory(t testing.TB, setup *ftptest.Setup) *memory {
 	t.Helper()
-	m := &memory{now: ftptest.Epoch}
+	m := &memory{now: ftptest.Start}
 	tree, err := setup.FS(func() time.Time { return m.now })
 	if err != nil {
 		t.Fatalf("tree: %v", err)

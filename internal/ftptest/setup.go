@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fastftps/storage/memfs"
@@ -15,9 +16,13 @@ const (
 	Password = "secret"
 )
 
-// Epoch is when the files of a tree were made, and what a settable clock shows
-// at the start.
-var Epoch = time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
+// Epoch is when the files of a tree were made, and Start what a settable clock
+// shows at first: so much later that LIST shows the year of those files, as it
+// does where the clock is today's.
+var (
+	Epoch = time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
+	Start = Epoch.AddDate(1, 0, 0)
+)
 
 // The modes of a listener.
 const (
@@ -68,13 +73,18 @@ type Setup struct {
 	tree []byte
 }
 
-// FS makes the tree that the transcript asks for. now is the clock of files
-// made later; nil means Epoch for ever.
+// FS makes the tree that the transcript asks for. now is the clock of what is
+// made later.
 func (s *Setup) FS(now func() time.Time) (*memfs.FS, error) {
-	if now == nil {
-		now = func() time.Time { return Epoch }
+	var made atomic.Bool
+	clock := func() time.Time {
+		if made.Load() {
+			return now()
+		}
+		return Epoch
 	}
-	return memfs.FromTxtar(memfs.Options{Now: now, Limit: s.Space}, s.tree)
+	defer made.Store(true)
+	return memfs.FromTxtar(memfs.Options{Now: clock, Limit: s.Space}, s.tree)
 }
 
 // parseSetup reads the head of a transcript.
