@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -43,6 +44,8 @@ func (s *Session) replyFor(row *command, err error) reply {
 		return reply{codec.C450Busy, "File busy, try again"}
 	case errors.Is(err, storage.ErrUnsupported):
 		return reply{codec.C504BadParameter, "Not implemented by this storage"}
+	case errors.Is(err, context.Canceled): // by Cancel: hardly anybody reads this
+		return reply{codec.C451LocalError, "Cancelled"}
 	}
 	s.log().Error("command failed", slog.String("cmd", row.verb.String()), slog.Any("err", err))
 	return reply{codec.C451LocalError, "Local error"}
