@@ -157,11 +157,31 @@ func TestMatch(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"*", "", true}, {"*", "x", true}, {"**", "x", true}, {"?", "", false}, {"?", "é", true}, {"?", "\xff", true},
-		{"*.txt", "a.txt", true}, {"*.txt", "a.txt.gz", false}, {"a*b*c", "aXbYbZc", true}, {"a*b*c", "aXc", false},
-		{"[a-c]x", "bx", true}, {"[!a-c]x", "bx", false}, {"[^a-c]x", "dx", true}, {"[]x]", "]", true}, {"[a-]", "-", true},
-		{"[abc", "[abc", true}, {"[", "[", true}, {"[]", "[]", true}, {"a[", "ab", false}, {`\*`, `\x`, true}, {"", "", true}, {"", "x", false},
-		{"x*", "x", true}, {"*x", "xxy", false}, {"*é", "aé", true},
+		{"*", "", true},
+		{"*", "x", true},
+		{"**", "x", true},
+		{"?", "", false},
+		{"?", "é", true},
+		{"?", "\xff", true},
+		{"*.txt", "a.txt", true},
+		{"*.txt", "a.txt.gz", false},
+		{"a*b*c", "aXbYbZc", true},
+		{"a*b*c", "aXc", false},
+		{"[a-c]x", "bx", true},
+		{"[!a-c]x", "bx", false},
+		{"[^a-c]x", "dx", true},
+		{"[]x]", "]", true},
+		{"[a-]", "-", true},
+		{"[abc", "[abc", true},
+		{"[", "[", true},
+		{"[]", "[]", true},
+		{"a[", "ab", false},
+		{`\*`, `\x`, true},
+		{"", "", true},
+		{"", "x", false},
+		{"x*", "x", true},
+		{"*x", "xxy", false},
+		{"*é", "aé", true},
 	} {
 		if got := listing.Match(row.pattern, row.name); got != row.want {
 			t.Errorf("%q on %q: got %v", row.pattern, row.name, got)

@@ -24,17 +24,24 @@ var variants = []struct {
 	{"os.Root", osfs.Options{Portable: true}},
 }
 
-// eachVariant runs test on a jail of each kind, below a new directory host.
-func eachVariant(t *testing.T, test func(t *testing.T, host string, jail storage.FS)) {
+// eachOptions runs test with the options of each variant.
+func eachOptions(t *testing.T, test func(t *testing.T, o osfs.Options)) {
 	for _, v := range variants {
 		t.Run(v.name, func(t *testing.T) {
 			if !v.opt.Portable && !osfs.HasOpenat2() {
 				t.Skip("this kernel has no openat2")
 			}
-			host := t.TempDir()
-			test(t, host, open(t, host, v.opt))
+			test(t, v.opt)
 		})
 	}
+}
+
+// eachVariant runs test on a jail of each kind, below a new directory host.
+func eachVariant(t *testing.T, test func(t *testing.T, host string, jail storage.FS)) {
+	eachOptions(t, func(t *testing.T, o osfs.Options) {
+		host := t.TempDir()
+		test(t, host, open(t, host, o))
+	})
 }
 
 func open(t testing.TB, host string, o osfs.Options) storage.FS {
@@ -48,15 +55,13 @@ func open(t testing.TB, host string, o osfs.Options) storage.FS {
 }
 
 func TestSuite(t *testing.T) {
-	for _, v := range variants {
-		t.Run(v.name, func(t *testing.T) {
-			storagetest.Run(t, func(t *testing.T) storagetest.Backend {
-				host := t.TempDir()
-				return storagetest.Backend{
-					FS:      open(t, host, v.opt),
-					Symlink: func(target string, p storage.Path) error { return os.Symlink(target, filepath.Join(host, string(p))) },
-				}
-			})
+	eachOptions(t, func(t *testing.T, o osfs.Options) {
+		storagetest.Run(t, func(t *testing.T) storagetest.Backend {
+			host := t.TempDir()
+			return storagetest.Backend{
+				FS:      open(t, host, o),
+				Symlink: func(target string, p storage.Path) error { return os.Symlink(target, filepath.Join(host, string(p))) },
+			}
 		})
-	}
+	})
 }

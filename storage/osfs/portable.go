@@ -22,6 +22,9 @@ type rootJail struct {
 
 func newRootJail(dir string, o Options) (storage.FS, error) {
 	root, err := os.OpenRoot(dir)
+	if fi, statErr := os.Stat(dir); err != nil && statErr == nil && !fi.IsDir() {
+		err = storage.ErrNotDir // os.Root says so in an error that has no name
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open root %q: %w", dir, storage.MapError(err))
 	}
