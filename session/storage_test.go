@@ -353,7 +353,7 @@ func checkStorageError(t *testing.T, line, method string, err error, want codec.
 	}
 	w.failing = ""
 	if want == 150 {
-		got = m.tell(t, "ABOR")
+		m.tell(t, "ABOR")
 	} else if m.data.job != nil || !m.data.armed {
 		t.Errorf("%v: the endpoint is used up", err)
 	}
