@@ -96,11 +96,26 @@ func (s *Session) makeDir(arg string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := s.fs.Chmod(p, 0o777&^fs.FileMode(s.umask)); err != nil {
+	if err := s.maskDir(p); err != nil {
 		s.log().Warn("mode of a new directory", slog.Any("err", err))
 	}
 	s.sayPath(p, " created\r\n")
 	return written, nil
+}
+
+// maskDir takes from a new directory the permission bits that the umask takes.
+// Where there is nothing to take its mode is left alone, for on some systems
+// setting it would end the inheritance of the group.
+func (s *Session) maskDir(p storage.Path) error {
+	info, err := s.fs.Stat(p)
+	if err != nil {
+		return err
+	}
+	perm := info.Mode.Perm() &^ fs.FileMode(s.umask)
+	if perm == info.Mode.Perm() {
+		return nil
+	}
+	return s.fs.Chmod(p, perm)
 }
 
 // sayPath writes a 257 with p between quotes.

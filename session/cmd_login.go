@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -50,7 +49,7 @@ func (s *Session) pass(password string) (reply, error) {
 		return reply{codec.C503BadSequence, "Send USER first"}, nil
 	}
 	s.state = stateUser
-	u, err := s.cfg.Auth.Authenticate(context.Background(), s.name, password)
+	u, err := s.cfg.Auth.Authenticate(s.ctx, s.name, password)
 	switch {
 	case errors.Is(err, auth.ErrDenied):
 		return s.denied(), nil
@@ -60,7 +59,9 @@ func (s *Session) pass(password string) (reply, error) {
 		return reply{codec.C421Closing, "Too many logins at once, try again later"}, nil
 	case err != nil:
 		s.loginEvent("error")
-		s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
+		if s.ctx.Err() == nil { // else the client has gone away
+			s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
+		}
 		s.then, s.state = Close, stateClosed
 		return reply{codec.C421Closing, "Login is not possible now, try again later"}, nil
 	}
@@ -69,7 +70,7 @@ func (s *Session) pass(password string) (reply, error) {
 
 // admitUser opens the user's root and logs the user in.
 func (s *Session) admitUser(u *auth.User) (reply, error) {
-	root, err := s.cfg.OpenFS(context.Background(), u)
+	root, err := s.cfg.OpenFS(s.ctx, u)
 	if err != nil {
 		s.loginEvent("error")
 		s.log().Error("open root", slog.String("user", u.Name), slog.Any("err", err))

@@ -90,7 +90,7 @@ func memoryConfig(m *memory, setup *ftptest.Setup, tree storage.FS) *Config {
 		MaxPendingBytes:    16 << 10,
 		MaxGlob:            1000,
 		MaxTextSize:        1 << 20,
-		MaxDigest:          1 << 20,
+		MaxDigest:          setup.MaxDigest,
 		Unique:             func() string { return "unique" },
 		Events:             memoryEvents{m},
 	}

@@ -662,6 +662,7 @@ func TestReadBounds(t *testing.T) {
 	for _, tt := range tests {
 		m, w := login(t, auth.ReadWrite, "")
 		m.tell(t, "TYPE A")
+		m.s.cfg.MaxDigest, m.s.cfg.MaxTextSize = 1<<20, 1<<20
 		for n, want := range map[int]string{1 << 20: tt.at, 1<<20 + 1: tt.above} {
 			data := bytes.Repeat([]byte("x"), n)
 			data[0] = '\n'

@@ -64,6 +64,7 @@ type Setup struct {
 
 	UploadClose  string        // strict (default), warn, off
 	MaxUpload    int64         // bytes
+	MaxDigest    int64         // bytes that one HASH may read; 1 MiB
 	Space        int64         // bytes that the tree may hold
 	Attempts     int           // failed logins before 421; 3
 	BadCommands  int           // unknown commands before login; 10
@@ -89,7 +90,7 @@ func (s *Setup) FS(now func() time.Time) (*memfs.FS, error) {
 
 // parseSetup reads the head of a transcript.
 func parseSetup(head string) (Setup, error) {
-	s := Setup{Mode: Explicit, Start: StartGreeting, UploadClose: "strict", Attempts: 3, BadCommands: 10, Pending: 64}
+	s := Setup{Mode: Explicit, Start: StartGreeting, UploadClose: "strict", MaxDigest: 1 << 20, Attempts: 3, BadCommands: 10, Pending: 64}
 	for line := range strings.Lines(head) {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -129,6 +130,8 @@ func (s *Setup) set(key, value string) (err error) {
 		s.Hosts = strings.Fields(value)
 	case "max-upload":
 		s.MaxUpload, err = strconv.ParseInt(value, 10, 64)
+	case "max-digest":
+		s.MaxDigest, err = strconv.ParseInt(value, 10, 64)
 	case "space":
 		s.Space, err = strconv.ParseInt(value, 10, 64)
 	case "attempts":
