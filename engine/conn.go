@@ -71,6 +71,7 @@ type conn struct {
 	seen      time.Duration // when the peer was heard last
 	phaseFrom time.Duration // when the phase began
 	why       string        // why the connection ended
+	discarded int           // bytes that came while the connection lingered
 	panics    int
 	counted   metrics.SessionState // the gauge that counts this connection
 }
@@ -325,7 +326,7 @@ func (c *conn) handle(ev event, r *session.Result) {
 	}
 	if ev&evFlood != 0 {
 		c.engine.metrics.Limits[metrics.LimitMaxPendingInput].Inc()
-		c.stop("Too much input")
+		c.cutOff("Too much input")
 	}
 	if ev&evBroken != 0 {
 		c.drop(slog.LevelInfo, "peer does not read replies")
@@ -429,7 +430,29 @@ func (c *conn) pull() (did bool, out outcome) {
 	case phaseEnding, phaseRestart:
 		return c.pullEnding(), waits
 	}
-	return len(c.take()) > 0, waits // lingering: what still comes is dropped
+	return c.discard(), waits
+}
+
+// maxDiscard is how much a peer may still send after our last byte.
+const maxDiscard = 64 << 10
+
+// discard drops what still comes while the connection lingers.
+func (c *conn) discard() bool {
+	n := len(c.take())
+	if c.discarded += n; c.discarded > maxDiscard {
+		c.drop(slog.LevelDebug, "sends on after the end")
+	}
+	return n > 0
+}
+
+// cutOff says 421, if that can be said at once, and closes without listening
+// any longer: reading on is what a flood wants.
+func (c *conn) cutOff(reason string) {
+	c.stop(reason)
+	if c.phase < phaseLinger {
+		c.flush()
+	}
+	c.drop(slog.LevelInfo, reason)
 }
 
 // pullClear feeds command lines.

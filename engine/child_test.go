@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fastftps/dataplane"
+	"fastftps/session"
+	"fastftps/tlsconn"
+)
+
+// childEnv makes the test binary a server instead: what is measured and the
+// clients that load it must not share a process. Its value is the root folder.
+const childEnv = "FASTFTPS_TEST_CHILD"
+
+// childBudget is the data plane's buffer memory in the child, in bytes.
+const childBudget = 32 << 20
+
+// childStats is what the child says of itself.
+type childStats struct {
+	Addrs      []string // of the explicit, implicit and plain listener
+	Sessions   int
+	Goroutines int
+	PSS        int64 // bytes, after a garbage collection
+	RSS        int64 // bytes, as it is
+}
+
+// childServer serves until its standard input ends. Each line asks for stats,
+// "gc" after a garbage collection.
+func childServer() int {
+	root := os.Getenv(childEnv)
+	id, err := tlsconn.NewIdentity(tlsconn.Options{SelfSigned: filepath.Join(root, "..", "child.pem")})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	e, err := New(Config{
+		Listen: []Listen{
+			{Addr: "127.0.0.1:0", Mode: session.Explicit, RequireTLS: true},
+			{Addr: "127.0.0.1:0", Mode: session.Implicit},
+			{Addr: "127.0.0.1:0", Mode: session.Plain},
+		},
+		Session: sessionConfig(root), Identity: id, MaxSessions: 20000,
+		Data:         dataplane.Config{Budget: childBudget},
+		LoginTimeout: 10 * time.Minute, WriteTimeout: time.Minute,
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	go func() { _ = e.Serve() }()
+	in, out := bufio.NewScanner(os.Stdin), json.NewEncoder(os.Stdout)
+	for in.Scan() {
+		if in.Text() == "gc" {
+			debug.FreeOSMemory()
+		}
+		st := childStats{Sessions: e.Sessions(), Goroutines: runtime.NumGoroutine(), PSS: memory("Pss:"), RSS: memory("Rss:")}
+		for _, a := range e.Addrs() {
+			st.Addrs = append(st.Addrs, a.String())
+		}
+		if err := out.Encode(st); err != nil {
+			return 1
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = e.Shutdown(ctx)
+	return 0
+}
+
+// memory reads a row of the process's own memory map, in bytes.
+func memory(row string) int64 {
+	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == row {
+			kib, _ := strconv.ParseInt(f[1], 10, 64)
+			return kib << 10
+		}
+	}
+	return 0
+}
+
+// child is a server in a process of its own.
+type child struct {
+	t   *testing.T
+	ask func(line string) childStats
+}
+
+// startChild starts it; it ends with the test.
+func startChild(t *testing.T, root string) *child {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), childEnv+"="+root)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("server process: %v", err)
+		}
+	})
+	dec := json.NewDecoder(out)
+	return &child{t: t, ask: func(line string) (st childStats) {
+		t.Helper()
+		if _, err := fmt.Fprintln(in, line); err != nil {
+			t.Fatal(err)
+		}
+		if err := dec.Decode(&st); err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}}
+}
