@@ -201,17 +201,15 @@ func (a *Adapter) Read(p []byte) (int, error) {
 }
 
 // truncation tells the end of the input from an end with close_notify, both of
-// which are io.EOF to crypto/tls.
+// which are io.EOF to crypto/tls. A record that is not whole was never shown to it.
 func (a *Adapter) truncation(err error) error {
 	switch {
-	case err == nil || !a.sawEOF:
+	case err != io.EOF || !a.sawEOF:
 		return err
-	case err == io.EOF:
-		return ErrTruncated
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: %w", ErrTruncated, err)
+	case a.buffered() > 0:
+		return fmt.Errorf("%w: %w", ErrTruncated, io.ErrUnexpectedEOF)
 	}
-	return err
+	return ErrTruncated
 }
 
 // Write seals p into Pending. It fails before the handshake is over and after

@@ -19,8 +19,11 @@ func (w *wire) Read(p []byte) (int, error) {
 		switch {
 		case a.phase == phaseDead:
 			return 0, net.ErrClosed
-		case a.over() || a.eof:
-			return 0, a.endOfInput()
+		case a.over():
+			return 0, io.EOF
+		case a.eof:
+			a.sawEOF = true
+			return 0, io.EOF
 		case a.hs == nil:
 			return 0, ErrWouldBlock
 		case !a.hs.park(struct{}{}):
@@ -60,18 +63,6 @@ func (a *Adapter) over() bool {
 	}
 	t := rest[0]
 	return t != typeAlert && t != typeApplicationData && t != typeChangeCipherSpec
-}
-
-// endOfInput returns the error for the end of TLS, or of the TCP connection.
-func (a *Adapter) endOfInput() error {
-	if a.over() {
-		return io.EOF
-	}
-	a.sawEOF = true
-	if len(a.unread()) > 0 {
-		return io.ErrUnexpectedEOF
-	}
-	return io.EOF
 }
 
 func (a *Adapter) unread() []byte {
