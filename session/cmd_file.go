@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -173,18 +174,10 @@ func (s *Session) renameTo(arg string) (reply, error) {
 	}
 	if !s.may(auth.PermModify) {
 		if _, err := s.fs.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-			return reply{}, cmpErr(err, fs.ErrPermission)
+			return reply{}, cmp.Or(err, fs.ErrPermission)
 		}
 	}
 	return reply{codec.C250FileOK, "Renamed"}, s.fs.Rename(from, to)
-}
-
-// cmpErr returns err, or otherwise when there is none.
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // fileSize tells how many bytes RETR would send. In TYPE A that is known only

@@ -2,8 +2,41 @@ package session
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
 	"testing"
+
+	"fastftps/storage"
 )
+
+func TestRegular(t *testing.T) {
+	tests := map[fs.FileMode]error{
+		0o644:                             nil,
+		fs.ModeDir | 0o755:                storage.ErrIsDir,
+		fs.ModeNamedPipe:                  storage.ErrNotRegular,
+		fs.ModeSocket:                     storage.ErrNotRegular,
+		fs.ModeDevice | fs.ModeCharDevice: storage.ErrNotRegular,
+		fs.ModeSymlink:                    storage.ErrNotRegular,
+	}
+	for mode, want := range tests {
+		if got := regular(storage.Info{Mode: mode}); !errors.Is(got, want) {
+			t.Errorf("mode %v: got %v, want %v", mode, got, want)
+		}
+	}
+}
+
+// TestUnique: the names that STOU makes when no setting makes them differ.
+func TestUnique(t *testing.T) {
+	s := &Session{cfg: &Config{}}
+	seen := make(map[string]bool)
+	for range 1000 {
+		name := s.unique()
+		if seen[name] || name == "" {
+			t.Fatalf("name %q: seen before, or empty", name)
+		}
+		seen[name] = true
+	}
+}
 
 func TestLooksTimed(t *testing.T) {
 	tests := []struct {
