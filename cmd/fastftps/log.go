@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"fastftps/config"
+)
+
+// logger is the server's log. The keys of its lines are time, level, msg,
+// event, sid, user, ip, cmd, path, bytes, dur_ms, rate, tls_version, cipher,
+// resumed, prot, reply, err. Values from clients are attributes, never part of
+// msg: both formats escape control characters in them, so that no client can
+// forge a line.
+type logger struct {
+	*slog.Logger
+	out *logFile // nil for a stream
+}
+
+func newLogger(c config.Log, stderr, stdout io.Writer) (*logger, error) {
+	l := &logger{}
+	w := map[string]io.Writer{"stderr": stderr, "stdout": stdout}[c.Output]
+	if w == nil {
+		l.out = &logFile{path: c.Output}
+		if err := l.out.reopen(); err != nil {
+			return nil, fmt.Errorf("log: %w", err)
+		}
+		w = l.out
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
+		return nil, fmt.Errorf("log level: %w", err)
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		l.Logger = slog.New(slog.NewJSONHandler(w, options))
+	} else {
+		l.Logger = slog.New(slog.NewTextHandler(w, options))
+	}
+	return l, nil
+}
+
+func (l *logger) reopen() error {
+	if l.out == nil {
+		return nil
+	}
+	return l.out.reopen()
+}
+
+func (l *logger) close() error {
+	if l.out == nil {
+		return nil
+	}
+	return l.out.close()
+}
+
+// logFile is a file that logrotate may move away: reopen goes on in a new one.
+type logFile struct {
+	path string
+
+	mu sync.Mutex // guards f
+	f  *os.File
+}
+
+// Write appends a line.
+func (l *logFile) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.Write(p)
+}
+
+func (l *logFile) reopen() error {
+	f, err := os.OpenFile(l.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.f != nil {
+		_ = l.f.Close() // its lines are written: nothing is buffered here
+	}
+	l.f = f
+	return nil
+}
+
+func (l *logFile) close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.f.Close()
+}
