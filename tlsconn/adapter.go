@@ -147,10 +147,7 @@ func (a *Adapter) Step() (done bool, err error) {
 	case phaseDead:
 		return false, a.err
 	case phaseHello:
-		if a.eof {
-			return false, a.fail(ErrNoHello)
-		}
-		return false, nil
+		return false, a.waitHello()
 	}
 	if a.hs == nil {
 		a.begin()
@@ -159,6 +156,17 @@ func (a *Adapter) Step() (done bool, err error) {
 		return false, nil
 	}
 	return a.end()
+}
+
+// waitHello judges a connection without a whole ClientHello.
+func (a *Adapter) waitHello() error {
+	switch {
+	case !a.eof:
+		return nil
+	case a.in == nil:
+		return a.fail(ErrNoHello)
+	}
+	return a.fail(ErrTruncated)
 }
 
 // begin makes the coroutine. It starts with the first next.

@@ -26,7 +26,7 @@ var (
 	// temporary net.Error.
 	ErrWouldBlock error = wouldBlock{}
 	// ErrTruncated says that the peer ended the TCP connection without
-	// close_notify, between two records.
+	// close_notify.
 	ErrTruncated = errors.New("connection ended without close_notify")
 	// ErrFlood says that the peer sent more than is kept for it: more
 	// than MaxHandshake bytes before the handshake was over, or more than
@@ -35,8 +35,8 @@ var (
 	// ErrNotResumed says that a data connection did not resume the TLS
 	// session of its control connection, and had to (ReuseRequired).
 	ErrNotResumed = errors.New("TLS session of the control connection not resumed")
-	// ErrNoHello says that the peer of a data connection closed it before it
-	// sent anything.
+	// ErrNoHello says that the peer closed the connection before it sent
+	// anything.
 	ErrNoHello = errors.New("connection closed before the TLS handshake")
 )
 
