@@ -29,9 +29,10 @@ type SlowdownOptions struct {
 // owner out. IPv6 addresses count by their /64, which one client owns whole.
 // Safe for use by many goroutines.
 //
-// Ask Delay before the password is checked and wait that long whatever the
-// answer will be: a delay of the refusals alone would tell a wrong password by
-// the silence that follows it.
+// Failed returns the delay for the refusal it counts, Delay what a new attempt
+// still has to wait. Delaying refusals alone tells a wrong password by the
+// silence that follows it, so a session that is to withstand guessing over many
+// connections asks Delay before it checks the password.
 type Slowdown struct {
 	o    SlowdownOptions
 	seed maphash.Seed

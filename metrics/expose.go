@@ -65,7 +65,9 @@ func (s *Server) writeTLS(p *page) {
 	p.single("tls_reuse_missing_total", "counter",
 		"Private data connections that did not resume their session: data_tls_reuse = \"required\" would refuse them.",
 		s.ReuseRefused.Load())
-	p.single("cert_expiry_timestamp_seconds", "gauge", "When the first of the server's certificates expires.", s.CertExpiry.Load())
+	if at := s.CertExpiry.Load(); at > 0 { // else an alert would see 1970
+		p.single("cert_expiry_timestamp_seconds", "gauge", "When the first of the server's certificates expires.", at)
+	}
 }
 
 func (s *Server) writeLogins(p *page) {
