@@ -14,6 +14,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if what := os.Getenv(bulkPeer); what != "" {
+		if err := runBulkPeer(what); err != nil {
+			println(err.Error())
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if err := goleak.Find(); err != nil && code == 0 {
 		os.Stderr.WriteString(err.Error())
