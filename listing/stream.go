@@ -52,7 +52,9 @@ func (o *Options) want() storage.Want {
 // arg and its last element is a pattern (see Match) the entries of its directory
 // that match are listed; there may be none. Facts takes directories only
 // (storage.ErrNotDir) and no pattern (RFC 3659 section 2.2.2), and shows the
-// directory itself first, with its whole path (RFC 3659 section 7.3.1).
+// directory itself first, as "." and not as its whole path, which RFC 3659
+// section 7.3.1 allows too: rclone, jlaffaye/ftp and commons-net take a cdir of
+// any other name for a child of that name.
 //
 // It blocks on the disk, and so does Append.
 func Open(f storage.FS, cwd storage.Path, arg string, o Options) (*Stream, error) {
@@ -205,9 +207,7 @@ func (s *Stream) appendSelf(dst []byte, info *storage.Info) []byte {
 		may &^= MayDelete | MayRename
 	}
 	dst = appendFacts(dst, info, "cdir", s.opt.Facts, may)
-	dst = append(dst, ' ')
-	dst = appendName(dst, string(s.self))
-	return append(dst, '\r', '\n')
+	return append(dst, " .\r\n"...)
 }
 
 // line appends one entry in the format of the listing.
