@@ -87,6 +87,7 @@ type player struct {
 	out   strings.Builder
 	held  []byte // of C+ lines
 	data  bool   // the data connection is open
+	mark  bool   // a transfer is under way
 }
 
 // prepare plays what Start stands for.
@@ -186,7 +187,7 @@ func (p *player) observe() error {
 		if n < len(p.steps) {
 			want, expected = p.steps[n].serverKind()
 		}
-		if !expected && !p.srv.Ready() {
+		if !expected && (p.awaitsData(n) || !p.srv.Ready()) {
 			return nil
 		}
 		if expected {
@@ -203,6 +204,25 @@ func (p *player) observe() error {
 			return err
 		}
 		p.emit(ev.String())
+		p.follow(ev)
+	}
+}
+
+// awaitsData reports whether the step after n comments is on the data connection
+// of the transfer that is under way. A server that connects by itself may have
+// ended it already: its reply is looked at once the client has done its part.
+func (p *player) awaitsData(n int) bool {
+	return p.mark && n < len(p.steps) && p.steps[n].kind == 'D'
+}
+
+// follow keeps in mind whether there is a data connection: the end of a transfer
+// is its end, however it came about.
+func (p *player) follow(ev Event) {
+	switch {
+	case strings.HasPrefix(ev.Text, "150 "):
+		p.mark = true
+	case p.mark && (strings.HasPrefix(ev.Text, "226 ") || strings.HasPrefix(ev.Text, "4") || strings.HasPrefix(ev.Text, "5")):
+		p.mark, p.data = false, false
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *Script) With(text string) []byte {
 // InMemoryOnly reports whether the transcript needs a server whose clock,
 // limits and faults the player controls.
 func (s *Script) InMemoryOnly() bool {
-	if s.Setup.MemoryOnly {
+	if u := &s.Setup; u.MemoryOnly || u.IPv6 || u.NoPorts || u.NoSlots {
 		return true
 	}
 	for _, st := range s.steps {

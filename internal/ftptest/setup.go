@@ -75,8 +75,11 @@ type Setup struct {
 }
 
 // FS makes the tree that the transcript asks for. now is the clock of what is
-// made later.
+// made later; nil means time.Now.
 func (s *Setup) FS(now func() time.Time) (*memfs.FS, error) {
+	if now == nil {
+		now = time.Now
+	}
 	var made atomic.Bool
 	clock := func() time.Time {
 		if made.Load() {
