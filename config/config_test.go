@@ -75,8 +75,12 @@ func TestListeners(t *testing.T) {
 		{"file replaces", "[[listen]]\naddr=\":1\"\nmode=\"plain\"\nrequire_tls=false\n", nil, nil, []Listen{{":1", "plain", false}}},
 		{"inline", `listen = [{addr = ":1"}, {addr = ":2", mode = "implicit"}]`, nil, nil, []Listen{{":1", "explicit", true}, {":2", "implicit", true}}},
 		{"environment changes one", "", []string{"FASTFTPS_LISTEN__1__ADDR=:2"}, nil, []Listen{{"127.0.0.1:2121", "explicit", true}, {":2", "implicit", true}}},
-		{"environment adds one", "", []string{"FASTFTPS_LISTEN__2__ADDR=:2", "FASTFTPS_LISTEN__2__REQUIRE_TLS=false"}, nil,
-			[]Listen{{"127.0.0.1:2121", "explicit", true}, {"127.0.0.1:2990", "implicit", true}, {":2", "explicit", false}}},
+		{
+			"environment adds one", "",
+			[]string{"FASTFTPS_LISTEN__2__ADDR=:2", "FASTFTPS_LISTEN__2__REQUIRE_TLS=false"},
+			nil,
+			[]Listen{{"127.0.0.1:2121", "explicit", true}, {"127.0.0.1:2990", "implicit", true}, {":2", "explicit", false}},
+		},
 		{"flag replaces", "[[listen]]\naddr=\":1\"\n", nil, []Setting{{"listen", "ftp://[::1]:5, plain://:6/", "-l"}}, []Listen{{"[::1]:5", "explicit", true}, {":6", "plain", true}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,8 +210,11 @@ func TestSample(t *testing.T) {
 
 func TestShowCanBeReadAgain(t *testing.T) {
 	flags := []Setting{
-		{"listen", "127.0.0.1:1,ftps://[::1]:2", "-l"}, {"passive.advertise", "10.0.0.0/8=10.0.0.5,default=203.0.113.7", "--set"},
-		{"storage.root", os.TempDir() + `/a"b-{user}`, "DIR"}, {"limits.memory", "64MiB", "--set"}, {"storage.umask", "077", "--set"},
+		{"listen", "127.0.0.1:1,ftps://[::1]:2", "-l"},
+		{"passive.advertise", "10.0.0.0/8=10.0.0.5,default=203.0.113.7", "--set"},
+		{"storage.root", os.TempDir() + `/a"b-{user}`, "DIR"},
+		{"limits.memory", "64MiB", "--set"},
+		{"storage.umask", "077", "--set"},
 	}
 	c, err := Load(Input{Flags: flags})
 	if err != nil {

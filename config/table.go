@@ -45,8 +45,10 @@ const (
 func (c *Config) keys() []key {
 	rows := []key{
 		{"version", "1", integer(&c.Version, 1, 1), "Version of the format."},
-		{"state_dir", "", str(&c.StateDir, "folder, absolute", absOrEmpty),
-			"Where the server keeps what it makes itself: the self-signed certificate. Empty: $STATE_DIRECTORY (systemd), else $XDG_STATE_HOME/fastftps, else ~/.local/state/fastftps."},
+		{
+			"state_dir", "", str(&c.StateDir, "folder, absolute", absOrEmpty),
+			"Where the server keeps what it makes itself: the self-signed certificate. Empty: $STATE_DIRECTORY (systemd), else $XDG_STATE_HOME/fastftps, else ~/.local/state/fastftps.",
+		},
 	}
 	for i := range c.Listen {
 		rows = append(rows, c.Listen[i].keys(fmt.Sprintf("listen.%d.", i))...)
@@ -63,8 +65,10 @@ func (c *Config) keys() []key {
 func (l *Listen) keys(prefix string) []key {
 	return []key{
 		{prefix + "addr", ":21", str(&l.Addr, "host:port", checkAddr), "IP address and port; without an address all of them."},
-		{prefix + "mode", modeExplicit, enum(&l.Mode, modeExplicit, modeImplicit, modePlain),
-			"explicit: clear until AUTH TLS (RFC 4217). implicit: TLS from the first byte. plain: no TLS is offered."},
+		{
+			prefix + "mode", modeExplicit, enum(&l.Mode, modeExplicit, modeImplicit, modePlain),
+			"explicit: clear until AUTH TLS (RFC 4217). implicit: TLS from the first byte. plain: no TLS is offered.",
+		},
 		{prefix + "require_tls", "true", boolean(&l.RequireTLS), "explicit: USER before AUTH TLS is answered 530."},
 	}
 }
@@ -75,10 +79,14 @@ func (t *TLS) keys() []key {
 		{"tls.key", "", files(&t.Key), "PEM file with the private key, one for each certificate and in the same order."},
 		{"tls.min", "1.2", enum(&t.Min, "1.2", "1.3"), "Lowest TLS version."},
 		{"tls.max", "1.3", enum(&t.Max, "1.2", "1.3"), "Highest TLS version."},
-		{"tls.data_tls_reuse", "bound", enum(&t.DataReuse, "bound", "required", "off"),
-			"What a private data connection must resume. bound: a ticket must be this session's, a full handshake is taken too (and counted). required: it must resume, else 522; Python's ftplib and curl with TLS 1.2 cannot. off: no check."},
-		{"tls.upload_close", "strict", enum(&t.UploadClose, "strict", "warn", "off"),
-			"An upload whose TLS ends without close_notify may be cut short. strict: 426, nothing is stored. warn: 226 and a log line. off: 226. Users can have their own."},
+		{
+			"tls.data_tls_reuse", "bound", enum(&t.DataReuse, "bound", "required", "off"),
+			"What a private data connection must resume. bound: a ticket must be this session's, a full handshake is taken too (and counted). required: it must resume, else 522; Python's ftplib and curl with TLS 1.2 cannot. off: no check.",
+		},
+		{
+			"tls.upload_close", "strict", enum(&t.UploadClose, "strict", "warn", "off"),
+			"An upload whose TLS ends without close_notify may be cut short. strict: 426, nothing is stored. warn: 226 and a log line. off: 226. Users can have their own.",
+		},
 		{"tls.prot_c", "allow", enum(&t.ProtC, "allow", "deny"), "Data connections in clear after PROT C (RFC 4217 section 9)."},
 		{"tls.engine", "std", enum(&t.Engine, "std"), "Who seals and opens the records of data connections. std: Go's crypto/tls."},
 		{"tls.ccc", "false", boolean(&t.CCC), "CCC: the control connection goes back to clear text after login. Explicit listeners only."},
@@ -88,10 +96,14 @@ func (t *TLS) keys() []key {
 
 func (p *Passive) keys() []key {
 	return []key{
-		{"passive.ports", "50000-50099", ports(&p.Ports),
-			"Ports for data connections. One port serves many clients at once, as long as their addresses differ. auto: whatever the kernel gives."},
-		{"passive.advertise", "auto", advertise(&p.Advertise),
-			"Address in the reply to PASV. auto: the one that the client connected to. Behind NAT: the public address, with exceptions for networks that reach the server directly."},
+		{
+			"passive.ports", "50000-50099", ports(&p.Ports),
+			"Ports for data connections. One port serves many clients at once, as long as their addresses differ. auto: whatever the kernel gives.",
+		},
+		{
+			"passive.advertise", "auto", advertise(&p.Advertise),
+			"Address in the reply to PASV. auto: the one that the client connected to. Behind NAT: the public address, with exceptions for networks that reach the server directly.",
+		},
 		{"passive.connect_timeout", "30s", duration(&p.ConnectTimeout, time.Second, 10*time.Minute), "How long a transfer waits for the client's connection; then 425."},
 	}
 }

@@ -87,18 +87,30 @@ func (h *hangUp) seen() bool {
 	return h.fds[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
 }
 
-// peekInto copies what has arrived, without reading it. again: nothing yet.
+// peekInto copies what has arrived, without reading it. again: nothing yet. A
+// socket that was reset is not touched: to ask it would take its error away,
+// and the read that follows would find a clean end where the peer broke off.
 func peekInto(fd uintptr, b []byte) (n int, again bool) {
+	if ready := arrived(fd); ready&(unix.POLLERR|unix.POLLHUP) != 0 || ready == 0 {
+		return 0, ready == 0
+	}
+	n, _, err := unix.Recvfrom(int(fd), b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if err != nil {
+		return 0, err == unix.EAGAIN || err == unix.EINTR
+	}
+	return n, false
+}
+
+// arrived polls a socket for input, its end and errors, and takes nothing.
+func arrived(fd uintptr) int16 {
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN | unix.POLLRDHUP}}
 	for {
-		n, _, err := unix.Recvfrom(int(fd), b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		switch err {
-		case nil:
-			return n, false
+		switch _, err := unix.Poll(fds[:], 0); err {
 		case unix.EINTR:
-		case unix.EAGAIN:
-			return 0, true
+		case nil:
+			return fds[0].Revents
 		default:
-			return 0, false
+			return unix.POLLERR
 		}
 	}
 }
@@ -123,7 +135,6 @@ func isAddrTaken(err error) bool {
 // lookout watches the receiving side of a connection without reading.
 type lookout struct {
 	rc     syscall.RawConn
-	byte   [1]byte
 	n      int
 	arrive func(fd uintptr) bool
 	count  func(fd uintptr)
@@ -132,10 +143,7 @@ type lookout struct {
 func newLookout(c *net.TCPConn) *lookout {
 	l := new(lookout)
 	l.rc, _ = c.SyscallConn() // fails for a nil connection only
-	l.arrive = func(fd uintptr) bool {
-		_, again := peekInto(fd, l.byte[:])
-		return !again
-	}
+	l.arrive = func(fd uintptr) bool { return arrived(fd) != 0 }
 	l.count = func(fd uintptr) {
 		var err error
 		if l.n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ); err != nil {

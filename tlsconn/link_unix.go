@@ -2,7 +2,11 @@
 
 package tlsconn
 
-import "syscall"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // rawReads tells that a read can be tried before a buffer is tied to it.
 const rawReads = true
@@ -19,14 +23,13 @@ func (l *link) tryRead(fd uintptr) bool {
 	return true
 }
 
-// readable looks whether the socket has input, without taking any.
+// readable looks whether the socket has input, its end or an error, and takes
+// nothing: a peek would take the error of a reset away, and the read that
+// follows would find a plain end of the connection.
 func readable(fd uintptr) bool {
-	var b [1]byte
-	_, err := restart(func() (int, error) {
-		n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
-		return n, err
-	})
-	return err != syscall.EAGAIN
+	fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := restart(func() (int, error) { return unix.Poll(fds[:], 0) })
+	return n > 0 || err != nil
 }
 
 // restart calls f again when a signal interrupted it. To wait instead could be

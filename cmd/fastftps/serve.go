@@ -60,8 +60,10 @@ func (f *serveFlags) settings() []config.Setting {
 	var s []config.Setting
 	for _, flag := range []struct{ key, value, name string }{
 		{"listen", strings.Join(f.listen, ","), "--listen"},
-		{"tls.cert", f.cert, "--cert"}, {"tls.key", f.key, "--key"},
-		{"passive.ports", f.passive, "--passive"}, {"passive.advertise", f.publicIP, "--public-ip"},
+		{"tls.cert", f.cert, "--cert"},
+		{"tls.key", f.key, "--key"},
+		{"passive.ports", f.passive, "--passive"},
+		{"passive.advertise", f.publicIP, "--public-ip"},
 	} {
 		if flag.value != "" {
 			s = append(s, config.Setting{Key: flag.key, Value: flag.value, From: flag.name})
