@@ -81,7 +81,7 @@ func (s *Session) admitUser(u *auth.User) (reply, error) {
 		s.cfg.LoginOK(s.peer.Remote.Addr(), u.Name)
 	}
 	s.loginEvent("ok")
-	s.log().Info("login", slog.String("user", u.Name), slog.Bool("tls", s.secure))
+	s.log().Info("login", slog.String("user", u.Name), slog.Bool("tls", s.secure), slog.String("host", s.host))
 	return reply{codec.C230LoggedIn, "Logged in"}, nil
 }
 
