@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"internal/ftpclient":  {"codec"},
 	"internal/ftptest":    {"codec", "storage", "storage/memfs", "internal/ftpclient"},
 	"internal/arch":       {},
+	"internal/interop":    {},
 	"bench":               {"internal/ftpclient"},
 	"cmd/fastftps":        {"engine", "config", "auth", "storage", "storage/osfs", "storage/memfs", "bench", "metrics", "session", "dataplane", "tlsconn"},
 }
@@ -41,7 +42,7 @@ var outside = map[string][]string{
 	"github.com/pelletier/go-toml/v2":     {"config", "auth"},
 	"github.com/klauspost/compress/zlib":  {"dataplane", "internal/ftpclient"},
 	"github.com/klauspost/compress/flate": {"dataplane"},
-	"crypto/tls":                          {"tlsconn", "dataplane", "engine", "internal/ftpclient", "internal/ftptest", "bench", "cmd/fastftps"},
+	"crypto/tls":                          {"config", "tlsconn", "dataplane", "engine", "internal/ftpclient", "internal/ftptest", "bench", "cmd/fastftps"},
 }
 
 // TestImports enforces the layers: the protocol knows no socket, the event loop

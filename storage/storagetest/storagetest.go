@@ -63,16 +63,6 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 
 // The helpers below fail the test at once, so that a test reads as its steps.
 
-// Clean is storage.Clean from the root.
-func Clean(t testing.TB, arg string) storage.Path {
-	t.Helper()
-	p, err := storage.Clean(storage.Root, arg)
-	if err != nil {
-		t.Fatalf("clean %q: %v", arg, err)
-	}
-	return p
-}
-
 // WriteFile makes or replaces a file.
 func WriteFile(t testing.TB, f storage.FS, p storage.Path, data string) {
 	t.Helper()
