@@ -16,7 +16,7 @@ import (
 // transfer. A new endpoint replaces the old one; Start uses the endpoint up.
 type DataPlane interface {
 	// Passive takes a port on which the peer will connect and returns the
-	// address to advertise in 227 (for 229 only its port is used). ErrNoPort
+	// address to advertise in 227 (for 229 only its port is used). An error
 	// when none is free: the reply is 425.
 	Passive() (netip.AddrPort, error)
 	// Active remembers where to connect to. The session has checked the
@@ -29,7 +29,7 @@ type DataPlane interface {
 	// Start begins the transfer. Its end comes as exactly one
 	// Session.TransferDone, never during Start itself. The data plane owns
 	// j.File, j.Upload and j.Listing from here on and ends them. A full pool
-	// gives ErrOverload; then the caller still owns them and the endpoint.
+	// gives an error; then the caller still owns them and the endpoint.
 	Start(j Job) error
 	// Abort ends the running transfer early with CauseAborted, unless it
 	// was already over. TransferDone still comes.

@@ -121,9 +121,9 @@ func (s *Session) refuseLine(err error, line []byte) (*command, reply, Action) {
 }
 
 // refuseUnknown answers a verb that is not in the table, or a line without a
-// verb. A client that speaks
-// another protocol is cut off without a word, so that nothing it sent is ever
-// echoed or executed (cross-protocol attacks), and so is one that only probes.
+// verb. A client that speaks another protocol is cut off without a word, so
+// that nothing it sent is ever echoed or executed (cross-protocol attacks), and
+// so is one that only probes.
 func (s *Session) refuseUnknown(verb codec.Verb, line []byte) (*command, reply, Action) {
 	if s.state != stateReady {
 		s.bad++

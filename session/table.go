@@ -78,6 +78,7 @@ func commands() []command {
 	t = append(t, loginCommands()...)
 	t = append(t, securityCommands()...)
 	t = append(t, parameterCommands()...)
+	t = append(t, negotiationCommands()...)
 	t = append(t, infoCommands()...)
 	t = append(t, fileCommands()...)
 	t = append(t, transferCommands()...)
