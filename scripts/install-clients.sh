@@ -15,7 +15,7 @@ need ncftp ncftpget
 need python3 python3
 need openssl openssl
 need default-jdk-headless javac
-need libcommons-net-java /usr/share/java/commons-net3.jar
+need libcommons-net-java /usr/share/java/commons-net.jar
 [ -z "$missing" ] && exit 0
 
 sudo=""
