@@ -91,7 +91,9 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 			return t.why(CauseCut), errHangUp
 		}
 		began := time.Now()
-		if err := t.send(p[:n], last); err != nil {
+		if err := t.send(p[:n], last); err != nil && (!last || t.fed > 0) {
+			// Of nothing nothing can be lost: curl closes at once when it
+			// was told that the file is empty.
 			return t.why(CauseCut), err
 		}
 		t.through(t.fed-t.moved.Load(), path)

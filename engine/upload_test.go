@@ -108,3 +108,30 @@ func TestStorWithoutDataConnection(t *testing.T) {
 		}
 	})
 }
+
+// TestEmptyDownloadByHastyClient: a client that was told "0 bytes" and resets
+// the data connection right behind its handshake, as curl does when a ticket
+// lies unread, has all there is: 226.
+func TestEmptyDownloadByHastyClient(t *testing.T) {
+	eachReactor(t, nil, func(t *testing.T, s *server) {
+		if err := os.WriteFile(filepath.Join(s.root, "empty"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			c := s.login(session.Implicit, nil)
+			d, err := c.Begin("RETR empty", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Reset(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Complete(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
