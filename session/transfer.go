@@ -111,7 +111,7 @@ var completions = map[Cause]reply{
 	CauseOK:            {codec.C226Done, "Transfer complete"},
 	CauseNoConn:        {codec.C425NoData, "No data connection was made in time"},
 	CauseNoPort:        {codec.C425NoData, "No data port is free"},
-	CauseTLS:           {codec.C522DataRefused, "TLS on the data connection failed"},
+	CauseTLS:           {codec.C522DataRefused, "No TLS on the data connection: start it there, or send PROT C"},
 	CauseNotResumed:    {codec.C522DataRefused, "TLS session of the control connection must be resumed"},
 	CauseCut:           {codec.C426Aborted, "Data connection closed before the transfer was complete"},
 	CauseNoCloseNotify: {codec.C426Aborted, "Data connection ended without close_notify, upload refused"},
