@@ -3,6 +3,7 @@ package dataplane
 import (
 	"errors"
 	"io"
+	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -140,8 +141,23 @@ func (t *transfer) send(p []byte, last bool) (err error) {
 	case len(p) > 0:
 		_, err = t.conn.Write(p)
 	}
-	if err == nil && last {
-		err = t.conn.CloseWrite()
+	switch {
+	case !last:
+		return err
+	case err == nil:
+		return withoutPeer(t.conn.CloseWrite())
+	case len(p) == 0:
+		return withoutPeer(err)
+	}
+	return err
+}
+
+// withoutPeer drops the error of an end that finds nobody: all bytes were sent
+// before. curl resets the connection once it has as many as SIZE promised, at
+// once if that is none.
+func withoutPeer(err error) error {
+	if isReset(err) && !errors.Is(err, net.ErrClosed) {
+		return nil
 	}
 	return err
 }

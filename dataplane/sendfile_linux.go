@@ -56,7 +56,7 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		left -= int64(n)
 		t.through(int64(n), &t.plane.stats.SentSendfile)
 	}
-	if err := t.conn.CloseWrite(); err != nil {
+	if err := withoutPeer(t.conn.CloseWrite()); err != nil {
 		return t.why(CauseCut), err, true
 	}
 	return CauseOK, nil, true
