@@ -81,8 +81,8 @@ func (l *lftp) do(format string, args ...string) error {
 	return err
 }
 
-func (l *lftp) put(local, remote string) error { return l.do("put %s -o %s", local, remote) }
-func (l *lftp) get(remote, local string) error { return l.do("get %s -o %s", remote, local) }
+func (l *lftp) put(local, remote string) error       { return l.do("put %s -o %s", local, remote) }
+func (l *lftp) get(remote, local string) error       { return l.do("get %s -o %s", remote, local) }
 func (l *lftp) resumePut(local, remote string) error { return l.do("put -c %s -o %s", local, remote) }
 
 func (l *lftp) resumeGet(remote, local string) error { return l.do("get -c %s -o %s", remote, local) }
