@@ -158,8 +158,8 @@ func (t *transfer) obtain(class, n int) bool {
 // await takes n bytes of the budget, however long that lasts.
 func (t *transfer) await(n int64) bool {
 	t.plane.stats.BudgetWaits.Add(1)
-	t.starved.Store(true)
-	defer t.starved.Store(false)
+	t.ours.Store(true)
+	defer t.ours.Store(false)
 	if !t.plane.budget.acquire(n, t.quit) {
 		return false
 	}

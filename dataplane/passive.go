@@ -37,7 +37,8 @@ const (
 // of them a second time: a range of one port then serves everybody. On a port
 // leased so the connection must show, in its ClientHello, a ticket of the
 // session that it is meant for. One that shows none is closed, for to guess
-// would hand one session's file to another.
+// would hand one session's file to another. So it stays until the last lease of
+// the address on that port is gone.
 type passivePool struct {
 	plane *Plane
 	wg    sync.WaitGroup // accept goroutines
@@ -84,6 +85,7 @@ type lease struct {
 	since time.Time    // when conn arrived
 	early *early       // handshake under way on conn, or done
 
+	shared  bool // others of the same address wait, or waited, on the same port
 	claimed bool // a handshake on a shared port has shown this session's ticket
 	gone    bool
 }
@@ -113,6 +115,9 @@ func (p *passivePool) take(local, client netip.Addr, tls *tlsSide) (*lease, erro
 		g.held[client]++
 	}
 	pt.clients[client] = append(pt.clients[client], l)
+	for _, o := range pt.clients[client] {
+		o.shared = len(pt.clients[client]) > 1
+	}
 	p.leases = append(p.leases, l)
 	p.plane.stats.Leases.Add(1)
 	return l, nil
@@ -326,11 +331,11 @@ func (pt *port) arrive(c *net.TCPConn) {
 	client := unmap(c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch ls := pt.clients[client]; len(ls) {
-	case 0:
+	switch ls := pt.clients[client]; {
+	case len(ls) == 0:
 		p.plane.stats.Strangers.Add(1)
 		c.Close()
-	case 1:
+	case !ls[0].shared:
 		p.deliverLocked(ls[0], c, nil)
 	default:
 		identity := ls[0].tls.identity
@@ -397,7 +402,7 @@ func (pt *port) claim(client netip.Addr, id tlsconn.ID) (*lease, tlsconn.Directi
 func (p *passivePool) deliverLocked(l *lease, c *net.TCPConn, e *early) {
 	switch {
 	case l.conn != nil || p.closed:
-		p.plane.stats.Seconds.Add(1)
+		p.plane.stats.Surplus.Add(1)
 		c.Close()
 	case l.t != nil:
 		p.popLocked(l)

@@ -31,6 +31,7 @@ type Plane struct {
 	dials     chan struct{} // slots
 	early     chan struct{} // slots
 	down      chan struct{} // closed by Close
+	once      sync.Once
 
 	stopping  atomic.Bool
 	transfers sync.WaitGroup // started, and not yet at the end of their goroutine
@@ -94,7 +95,7 @@ func (p *Plane) Stop() {
 // was delivered and every goroutine has ended.
 func (p *Plane) Close() {
 	p.Stop()
-	close(p.down)
+	p.once.Do(func() { close(p.down) })
 	p.pool.close()
 	p.helpers.Wait()
 	p.transfers.Wait()

@@ -37,6 +37,7 @@ func (t *transfer) receive() (Cause, error) {
 func (t *transfer) publish() (Cause, error) {
 	t.releaseWindow()
 	t.kept = true
+	t.ours.Store(true) // to bring a file to stable storage may last
 	if err := t.job.Upload.Commit(); err != nil {
 		return storageCause(err), err
 	}

@@ -28,7 +28,7 @@ type Stats struct {
 	LeasesExpired atomic.Int64 // never used
 	NoPort        atomic.Int64 // PASV refused: the range is dry for the address
 	Strangers     atomic.Int64 // connections closed: no lease for their address
-	Seconds       atomic.Int64 // connections closed: the lease had one already
+	Surplus       atomic.Int64 // connections closed: the lease had one already
 	Ambiguous     atomic.Int64 // connections closed: a shared port and no ticket of a waiting session
 	AcceptErrors  atomic.Int64
 

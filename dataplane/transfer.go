@@ -34,8 +34,8 @@ type transfer struct {
 	failed  Cause // set before run by endEarly: nothing is to be done but end
 	failure error
 
-	moved   atomic.Int64 // file bytes that are through
-	starved atomic.Bool  // waiting for buffer memory: no stall of the peer's
+	moved atomic.Int64 // file bytes that are through
+	ours  atomic.Bool  // we keep the peer waiting: for memory, or while a file is published
 
 	mu      sync.Mutex // guards the fields below
 	conn    *net.TCPConn
@@ -136,7 +136,7 @@ func (t *transfer) stalled(now time.Time, limit time.Duration) bool {
 		return false
 	}
 	moved := t.moved.Load()
-	if t.seenAt.IsZero() || moved != t.seen || t.starved.Load() {
+	if t.seenAt.IsZero() || moved != t.seen || t.ours.Load() {
 		t.seen, t.seenAt = moved, now
 		return false
 	}
