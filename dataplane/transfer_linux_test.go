@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -850,13 +851,11 @@ func TestStop(t *testing.T) {
 // the plane, and is cut when its time is over.
 func TestDrain(t *testing.T) {
 	p := newPlane(t, Config{DrainTime: time.Hour, MaxDrains: 2})
-	var ends []*end
 	for range 4 {
 		s := newPeer(t, p)
 		e := s.open(Job{}, s.passive())
 		s.start(Job{File: newMemFile([]byte("x")), Length: 1})
 		s.want(CauseOK)
-		ends = append(ends, e)
 		s.expect(e, []byte("x"))
 	}
 	until(t, "two drains", func() bool { return p.stats.Drains.Load() == 2 })
@@ -899,6 +898,7 @@ func TestBudgetHolds(t *testing.T) {
 	const readers, budget = 300, 4 << 20
 	p, id := newPlane(t, Config{Budget: budget}), identity(t)
 	body := make([]byte, 16<<20)
+	before := heap()
 	var peers []*peer
 	var ends []*end
 	for range readers {
@@ -912,6 +912,11 @@ func TestBudgetHolds(t *testing.T) {
 		peers, ends = append(peers, s), append(ends, e)
 	}
 	until(t, "the budget is used up", func() bool { return p.budget.left() < 32<<10 && p.stats.BudgetWaits.Load() > 0 })
+	// Both ends of the connections are in this process: 40 KiB each, measured.
+	t.Log(heap()-before)
+	if got, want := heap()-before, int64(budget+readers*80<<10); got > want {
+		t.Errorf("got %d bytes of heap for %d stalled readers, want at most %d", got, readers, want)
+	}
 	if left := p.budget.left(); left < 0 {
 		t.Errorf("the budget is overdrawn by %d bytes", -left)
 	}
@@ -925,6 +930,14 @@ func TestBudgetHolds(t *testing.T) {
 	if left := p.budget.left(); left != budget {
 		t.Errorf("got %d bytes of budget at the end, want %d", left, budget)
 	}
+}
+
+// heap returns the bytes of live objects.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func (b *budget) left() int64 {

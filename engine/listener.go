@@ -50,6 +50,11 @@ func (e *Engine) listen(l Listen) (*listener, error) {
 	return &listener{Listen: l, ln: ln.(*net.TCPListener), engine: e}, nil
 }
 
+// controlBuffer is the receive buffer of a control connection, in bytes. Commands
+// are small, and the event loop cannot stop reading: this bounds what a flood
+// can push in one turn of the loop, where the kernel would offer megabytes.
+const controlBuffer = 32 << 10
+
 // controlOptions sets the options of a listening control socket.
 func controlOptions(_, _ string, rc syscall.RawConn) error {
 	var err error
@@ -57,6 +62,7 @@ func controlOptions(_, _ string, rc syscall.RawConn) error {
 		err = errors.Join(
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1),
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, controlBuffer),
 		)
 	})
 	return errors.Join(cerr, err)
