@@ -2,12 +2,17 @@ package dataplane
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // TestNeverMixedUp plays random orders of PASV, ABOR, RETR, STOR and connect
@@ -116,7 +121,25 @@ func (m *mixPlayer) step() {
 	}
 }
 
-func (m *mixPlayer) connect(to netip.AddrPort) *end { return m.open(Job{Private: m.private}, to) }
+// connect is open for a peer that may be turned away while it connects.
+func (m *mixPlayer) connect(to netip.AddrPort) *end {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: m.from.AsSlice()}}
+	c, err := d.DialContext(context.Background(), "tcp", to.String())
+	if errors.Is(err, syscall.ECONNRESET) {
+		return m.connect(to)
+	}
+	if err != nil {
+		m.t.Error(err)
+		return &end{ReadWriter: new(bytes.Buffer), sock: new(net.TCPConn)}
+	}
+	c.SetDeadline(time.Now().Add(patience))
+	e := &end{ReadWriter: c, sock: c.(*net.TCPConn)}
+	if m.private {
+		e.tls = m.tls(c)
+		e.ReadWriter = e.tls
+	}
+	return e
+}
 
 func (m *mixPlayer) retr() Job {
 	body := bytes.Repeat([]byte(m.name), 1+m.rnd.IntN(300))

@@ -222,7 +222,9 @@ func (f *inflater) release() {
 // follows it. errBomb and errGarbage are about what came; see also wire.err.
 func (f *inflater) Read(p []byte) (int, error) {
 	if f.from == nil {
-		if err := f.open(); err != nil {
+		if err := f.open(); err == io.EOF { // so a header says that is cut
+			return 0, io.ErrUnexpectedEOF
+		} else if err != nil {
 			return 0, err
 		}
 	}
@@ -240,7 +242,7 @@ func (f *inflater) Read(p []byte) (int, error) {
 func (f *inflater) open() (err error) {
 	first, err := f.in.Peek(1)
 	if err != nil {
-		return io.ErrUnexpectedEOF // not even a header
+		return err
 	}
 	if first[0] == 0x1f {
 		return f.openGzip()

@@ -20,7 +20,8 @@ const (
 	openTries     = 64               // failed binds that one PASV puts up with
 	portHeldOff   = 30 * time.Second // before a port that could not be bound is tried again
 	acceptHeldOff = 50 * time.Millisecond
-	helloPatience = time.Second // a held connection with a ClientHello waits so long for its command
+	lateAfter     = 10 * time.Second // how late a connection for an ended lease may come
+	helloPatience = time.Second      // a held connection with a ClientHello waits so long for its command
 )
 
 // passivePool keeps one listener a port for good and lets sessions take turns
@@ -38,7 +39,10 @@ const (
 // leased so the connection must show, in its ClientHello, a ticket of the
 // session that it is meant for. One that shows none is closed, for to guess
 // would hand one session's file to another. So it stays until the last lease of
-// the address on that port is gone.
+// the address on that port is gone, and so it is when another session of the
+// address has just left the port without its connection: that may still come.
+// Clear sessions keep off such a port while there is another; on a range too
+// small for that nothing can tell two clear sessions of one address apart.
 type passivePool struct {
 	plane *Plane
 	wg    sync.WaitGroup // accept goroutines
@@ -47,6 +51,7 @@ type passivePool struct {
 	closed bool
 	groups map[netip.Addr]*group
 	leases []*lease // all of them, for sweep
+	ghosts []*ghost // all of them, the oldest first, for sweep
 
 	unclaimed map[*net.TCPConn]struct{} // on shared ports, until their ticket is seen
 }
@@ -68,6 +73,15 @@ type port struct {
 	ln      *net.TCPListener
 	retry   time.Time               // not bound before, when binding failed
 	clients map[netip.Addr][]*lease // the oldest first; more than one: a shared port
+	ghosts  map[netip.Addr]*ghost
+}
+
+// ghost is a lease that ended without its connection.
+type ghost struct {
+	port   *port
+	client netip.Addr
+	owner  *Channel
+	until  time.Time
 }
 
 // lease is one session's right to a connection from its client's address.
@@ -77,6 +91,7 @@ type lease struct {
 	port   *port
 	index  int // in passivePool.leases
 	client netip.Addr
+	owner  *Channel
 	tls    *tlsSide // nil for a session without
 	made   time.Time
 
@@ -87,6 +102,7 @@ type lease struct {
 
 	shared  bool // others of the same address wait, or waited, on the same port
 	claimed bool // a handshake on a shared port has shown this session's ticket
+	met     bool // its connection has come
 	gone    bool
 }
 
@@ -95,32 +111,66 @@ func newPassivePool(p *Plane) *passivePool {
 }
 
 // take leases a port of the local address to a client.
-func (p *passivePool) take(local, client netip.Addr, tls *tlsSide) (*lease, error) {
+func (p *passivePool) take(local, client netip.Addr, owner *Channel) (*lease, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.plane.stopping.Load() {
 		return nil, ErrClosed
 	}
 	g := p.groupLocked(local)
-	pt := g.freeLocked(client)
-	if pt == nil && tls.tickets() {
+	pt := g.freeLocked(client, owner)
+	if pt == nil && owner.tls.tickets() {
 		pt = g.shareLocked(client)
 	}
 	if pt == nil {
 		p.plane.stats.NoPort.Add(1)
 		return nil, ErrNoPort
 	}
-	l := &lease{port: pt, index: len(p.leases), client: client, tls: tls, made: time.Now()}
-	if len(pt.clients[client]) == 0 {
-		g.held[client]++
-	}
-	pt.clients[client] = append(pt.clients[client], l)
-	for _, o := range pt.clients[client] {
-		o.shared = len(pt.clients[client]) > 1
-	}
+	return p.leaseLocked(pt, client, owner), nil
+}
+
+func (p *passivePool) leaseLocked(pt *port, client netip.Addr, owner *Channel) *lease {
+	l := &lease{port: pt, index: len(p.leases), client: client, owner: owner, tls: owner.tls, made: time.Now()}
+	l.shared = l.tls.tickets() && pt.hauntedLocked(client, owner)
 	p.leases = append(p.leases, l)
 	p.plane.stats.Leases.Add(1)
-	return l, nil
+	others := pt.clients[client]
+	pt.clients[client] = append(others, l)
+	if len(others) == 0 {
+		pt.group.held[client]++
+		return l
+	}
+	l.shared = true
+	for _, o := range others {
+		o.shared = true
+	}
+	return l
+}
+
+// hauntedLocked reports whether a connection for another session of the client
+// may still come to the port.
+func (pt *port) hauntedLocked(client netip.Addr, owner *Channel) bool {
+	gh := pt.ghosts[client]
+	return gh != nil && gh.owner != owner
+}
+
+// hauntLocked remembers a lease that ended without its connection.
+func (p *passivePool) hauntLocked(l *lease) {
+	gh := &ghost{port: l.port, client: l.client, owner: l.owner, until: time.Now().Add(lateAfter)}
+	l.port.ghosts[l.client] = gh
+	p.ghosts = append(p.ghosts, gh)
+}
+
+// exorciseLocked forgets the ghosts that are old enough at the time now.
+func (p *passivePool) exorciseLocked(now time.Time) {
+	n := 0
+	for n < len(p.ghosts) && !now.Before(p.ghosts[n].until) {
+		if gh := p.ghosts[n]; gh.port.ghosts[gh.client] == gh {
+			delete(gh.port.ghosts, gh.client)
+		}
+		n++
+	}
+	p.ghosts = slices.Delete(p.ghosts, 0, n)
 }
 
 // popLocked ends a lease. Its connection and transfer are the caller's.
@@ -145,6 +195,9 @@ func (p *passivePool) popLocked(l *lease) {
 		}
 	}
 	p.plane.stats.Leases.Add(-1)
+	if !l.met {
+		p.hauntLocked(l)
+	}
 }
 
 // drop ends a lease and closes what waits on it. It returns the transfer that
@@ -213,12 +266,12 @@ func (p *passivePool) groupLocked(local netip.Addr) *group {
 }
 
 func (g *group) newPort(number uint16) *port {
-	return &port{group: g, number: number, clients: make(map[netip.Addr][]*lease)}
+	return &port{group: g, number: number, clients: make(map[netip.Addr][]*lease), ghosts: make(map[netip.Addr]*ghost)}
 }
 
-// freeLocked returns an open port that the client does not lease; nil when
-// there is none.
-func (g *group) freeLocked(client netip.Addr) *port {
+// freeLocked returns an open port that the client does not lease, one without
+// a ghost if possible; nil when there is none.
+func (g *group) freeLocked(client netip.Addr, owner *Channel) *port {
 	dry := g.held[client] >= len(g.queue)
 	if g.pool.plane.cfg.PortLow == 0 && len(g.queue) < g.pool.plane.cfg.AutoPorts &&
 		(dry || len(g.queue) < autoPortsMin) {
@@ -231,18 +284,31 @@ func (g *group) freeLocked(client netip.Addr) *port {
 	if dry {
 		return nil
 	}
-	now, failed := time.Now(), 0
-	return g.pickLocked(func(pt *port) bool {
-		if len(pt.clients[client]) > 0 || pt.ln == nil && (failed >= openTries || now.Before(pt.retry)) {
-			return false
-		}
-		if pt.openLocked() == nil {
-			return true
-		}
-		failed++
-		pt.retry = now.Add(portHeldOff)
+	now, tries := time.Now(), openTries
+	free := func(pt *port) bool {
+		return len(pt.clients[client]) == 0 && pt.usableLocked(now, &tries)
+	}
+	pt := g.pickLocked(func(pt *port) bool { return !pt.hauntedLocked(client, owner) && free(pt) })
+	if pt == nil {
+		pt = g.pickLocked(free)
+	}
+	return pt
+}
+
+// usableLocked reports whether the port is open or can be opened, with tries
+// failures left.
+func (pt *port) usableLocked(now time.Time, tries *int) bool {
+	switch {
+	case pt.ln != nil:
+		return true
+	case *tries == 0 || now.Before(pt.retry):
 		return false
-	})
+	case pt.openLocked() == nil:
+		return true
+	}
+	*tries--
+	pt.retry = now.Add(portHeldOff)
+	return false
 }
 
 // shareLocked returns a port that is leased to the client by sessions under
@@ -400,8 +466,10 @@ func (pt *port) claim(client netip.Addr, id tlsconn.ID) (*lease, tlsconn.Directi
 // deliverLocked gives a connection to a lease: to the transfer that waits for
 // it, or to be held until that comes. A lease takes one connection.
 func (p *passivePool) deliverLocked(l *lease, c *net.TCPConn, e *early) {
+	surplus := l.met || p.closed
+	l.met = true
 	switch {
-	case l.conn != nil || p.closed:
+	case surplus:
 		p.plane.stats.Surplus.Add(1)
 		c.Close()
 	case l.t != nil:
@@ -421,6 +489,7 @@ func (p *passivePool) deliverLocked(l *lease, c *net.TCPConn, e *early) {
 func (p *passivePool) sweep(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.exorciseLocked(now)
 	for i := len(p.leases) - 1; i >= 0; i-- { // popLocked moves the last one to i
 		switch l := p.leases[i]; {
 		case l.t != nil:

@@ -155,7 +155,7 @@ func (t *transfer) inflate() (Cause, error) {
 			t.notified = t.sec != nil && f.wire.err == io.EOF
 			return s.end()
 		case err != nil:
-			return t.inflateCause(err, f.wire.err), err
+			return t.inflateCause(err, f.wire.err), errors.Join(err, f.wire.err)
 		}
 	}
 }

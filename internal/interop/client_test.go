@@ -88,7 +88,7 @@ type program struct {
 	pkg     string   // the Debian package that holds it
 	needs   []string // commands, or files when they hold a slash
 	prepare func() error
-	open    func(setup) (client, error)
+	open    func(*server, setup) (client, error)
 }
 
 // programs are filled in by the file of each client.
@@ -143,7 +143,13 @@ func needProgram(t *testing.T, name string) *program {
 // need opens a client of the named program; the test's end closes it.
 func need(t *testing.T, name string, s setup) client {
 	t.Helper()
-	c, err := needProgram(t, name).open(s)
+	return needAt(t, scratch.srv, name, s)
+}
+
+// needAt is need for another server than the one of the whole run.
+func needAt(t *testing.T, srv *server, name string, s setup) client {
+	t.Helper()
+	c, err := needProgram(t, name).open(srv, s)
 	if err != nil {
 		t.Fatalf("%s, %s: %v", name, s, err)
 	}

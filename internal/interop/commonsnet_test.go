@@ -20,8 +20,8 @@ func prepareCommonsNet() error {
 	return err
 }
 
-func openCommonsNet(s setup) (client, error) {
-	d, err := startCommonsNet(s)
+func openCommonsNet(srv *server, s setup) (client, error) {
+	d, err := startCommonsNet(srv, s)
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +30,8 @@ func openCommonsNet(s setup) (client, error) {
 
 // startCommonsNet logs in. With an empty protection level the driver sends
 // neither PBSZ nor PROT.
-func startCommonsNet(s setup) (*driver, error) {
+func startCommonsNet(srv *server, s setup) (*driver, error) {
 	return startDriver("java", "-Xmx64m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dfile.encoding=UTF-8",
 		"-cp", commonsNetJar+":"+commonsNetClasses(), "Driver",
-		host, strconv.Itoa(scratch.srv.ports[s.mode]), user, password, scratch.srv.ca, string(s.mode), "v"+s.tls, "p"+s.prot)
+		host, strconv.Itoa(srv.ports[s.mode]), user, password, srv.ca, string(s.mode), "v"+s.tls, "p"+s.prot)
 }

@@ -10,17 +10,18 @@ import (
 
 // curl starts a process for each call.
 type curl struct {
+	srv   *server
 	setup setup
 	extra []string
 }
 
-func openCurl(s setup) (client, error) { return &curl{setup: s}, nil }
+func openCurl(srv *server, s setup) (client, error) { return &curl{srv: srv, setup: s}, nil }
 
 // base are the arguments that every call needs.
 func (c *curl) base() []string {
 	args := []string{"-q", "-sS", "--user", user + ":" + password, "--connect-timeout", "10"}
 	if c.setup.mode != plain {
-		args = append(args, "--cacert", scratch.srv.ca)
+		args = append(args, "--cacert", c.srv.ca)
 	}
 	switch {
 	case c.setup.mode != plain && c.setup.prot == "C":
@@ -43,7 +44,7 @@ func (c *curl) url(remote string) string {
 	if c.setup.mode == implicit {
 		scheme = "ftps"
 	}
-	return scheme + "://" + scratch.srv.addr(c.setup.mode) + escapePath(remote)
+	return scheme + "://" + c.srv.addr(c.setup.mode) + escapePath(remote)
 }
 
 // escapePath writes each element of a path as a URL wants it.

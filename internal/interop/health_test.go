@@ -11,12 +11,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
 // healthy logs in on the implicit listener and asks for a listing.
 func (s *server) healthy() error {
-	c, err := dialJlaffaye(setup{implicit, "1.3", "P"}, nil)
+	c, err := dialJlaffaye(s, setup{implicit, "1.3", "P"}, nil)
 	if err != nil {
 		return err
 	}
@@ -72,9 +73,20 @@ func warmDescriptors(s *server) ([]string, error) {
 	return last, err
 }
 
+// crowd logs in many times at once.
+func (s *server) crowd() error {
+	errs := make([]error, 32)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = s.healthy() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
 // sameDescriptors waits until the server's descriptors are those of before. It
 // keeps the server busy meanwhile: Go caches the pipes that uploads are spliced
-// through, and closes them when garbage has been collected a few times.
+// through, and closes them when garbage has been collected three times.
 func sameDescriptors(s *server, before []string) error {
 	return poll(func() error {
 		now, err := s.descriptors()
@@ -83,7 +95,7 @@ func sameDescriptors(s *server, before []string) error {
 		}
 		if !slices.Equal(now, before) {
 			return errors.Join(fmt.Errorf("descriptors of the server: %d at the start, %d at the end\nstart: %q\nend:   %q",
-				len(before), len(now), before, now), s.healthy())
+				len(before), len(now), before, now), s.crowd())
 		}
 		return nil
 	})

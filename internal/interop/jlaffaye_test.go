@@ -16,8 +16,8 @@ import (
 // jlaffaye runs in this process: the library that rclone is built on.
 type jlaffaye struct{ c *ftp.ServerConn }
 
-func openJlaffaye(s setup) (client, error) {
-	c, err := dialJlaffaye(s, nil)
+func openJlaffaye(srv *server, s setup) (client, error) {
+	c, err := dialJlaffaye(srv, s, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -25,10 +25,10 @@ func openJlaffaye(s setup) (client, error) {
 }
 
 // dialJlaffaye logs in; cache is the TLS session cache, nil for none.
-func dialJlaffaye(s setup, cache tls.ClientSessionCache) (*ftp.ServerConn, error) {
+func dialJlaffaye(srv *server, s setup, cache tls.ClientSessionCache) (*ftp.ServerConn, error) {
 	opts := []ftp.DialOption{ftp.DialWithTimeout(20 * time.Second), ftp.DialWithShutTimeout(20 * time.Second)}
 	if s.mode != plain {
-		cfg, err := clientTLS(s.tls)
+		cfg, err := clientTLS(srv, s.tls)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func dialJlaffaye(s setup, cache tls.ClientSessionCache) (*ftp.ServerConn, error
 			opts = append(opts, ftp.DialWithTLS(cfg))
 		}
 	}
-	c, err := ftp.Dial(scratch.srv.addr(s.mode), opts...)
+	c, err := ftp.Dial(srv.addr(s.mode), opts...)
 	if err != nil {
 		return nil, err
 	}
@@ -50,8 +50,8 @@ func dialJlaffaye(s setup, cache tls.ClientSessionCache) (*ftp.ServerConn, error
 }
 
 // clientTLS trusts the server's certificate and speaks one version.
-func clientTLS(version string) (*tls.Config, error) {
-	pem, err := os.ReadFile(scratch.srv.ca)
+func clientTLS(srv *server, version string) (*tls.Config, error) {
+	pem, err := os.ReadFile(srv.ca)
 	if err != nil {
 		return nil, err
 	}

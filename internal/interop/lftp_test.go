@@ -9,11 +9,12 @@ import (
 
 // lftp starts a process with a script for each call.
 type lftp struct {
+	srv   *server
 	setup setup
 	extra []string // settings
 }
 
-func openLftp(s setup) (client, error) { return &lftp{setup: s}, nil }
+func openLftp(srv *server, s setup) (client, error) { return &lftp{srv: srv, setup: s}, nil }
 
 // gnutlsPriority allows one TLS version, in the language of GnuTLS.
 func gnutlsPriority(version string) string { return "NORMAL:-VERS-ALL:+VERS-TLS" + version }
@@ -26,7 +27,7 @@ func (l *lftp) script(commands ...string) string {
 		"ftp:ssl-allow " + yes(l.setup.mode != plain), "ftp:ssl-force " + yes(l.setup.mode != plain),
 	}
 	if l.setup.mode != plain {
-		set = append(set, "ssl:verify-certificate yes", "ssl:ca-file "+lftpQuote(scratch.srv.ca),
+		set = append(set, "ssl:verify-certificate yes", "ssl:ca-file "+lftpQuote(l.srv.ca),
 			"ftp:ssl-protect-data "+yes(l.setup.prot == "P"), "ftp:ssl-protect-list "+yes(l.setup.prot == "P"),
 			"ssl:priority "+lftpQuote(gnutlsPriority(l.setup.tls)))
 	}
@@ -37,7 +38,7 @@ func (l *lftp) script(commands ...string) string {
 	for _, line := range append(set, l.extra...) {
 		fmt.Fprintf(&b, "set %s\n", line)
 	}
-	fmt.Fprintf(&b, "open --user %s --env-password %s://%s\n", user, scheme, scratch.srv.addr(l.setup.mode))
+	fmt.Fprintf(&b, "open --user %s --env-password %s://%s\n", user, scheme, l.srv.addr(l.setup.mode))
 	for _, line := range commands {
 		b.WriteString(line + "\n")
 	}

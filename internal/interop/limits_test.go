@@ -23,6 +23,7 @@ const (
 	opRename    = "rename"
 	opRemove    = "delete"
 	opRmdir     = "rmdir"
+	opActive    = "active mode"
 )
 
 // limit is something that a client cannot do, whatever the server.
@@ -34,12 +35,15 @@ type limit struct {
 	why     string
 }
 
-func overTLS(s setup) bool   { return s.mode != plain }
-func inClear(s setup) bool   { return s.mode == plain }
-func clearData(s setup) bool { return s.mode != plain && s.prot == "C" }
+func overTLS(s setup) bool    { return s.mode != plain }
+func inClear(s setup) bool    { return s.mode == plain }
+func sealedData(s setup) bool { return s.prot == "P" }
+func clearData(s setup) bool  { return s.mode != plain && s.prot == "C" }
 
 // limits is the whole list. Every row must be met by a run of all tests.
 var limits = []limit{
+	{"curl", sealedData, opActive, "", "curl 7.88 sends clear bytes on active data connections after PROT P"},
+
 	{"wget", nil, opMkdir, "", "wget only downloads"},
 	{"wget", nil, opPut, "", "wget only downloads"},
 	{"wget", nil, opResumePut, "", "wget only downloads"},

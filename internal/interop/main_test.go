@@ -57,7 +57,7 @@ func runAll(m *testing.M) (int, error) {
 	if err := os.Mkdir(scratch.home, 0o700); err != nil {
 		return 1, err
 	}
-	if scratch.srv, err = startServer(bin, scratch.dir); err != nil {
+	if scratch.srv, err = startServer(bin, scratch.dir, variant{}); err != nil {
 		return 1, err
 	}
 	installAll()

@@ -70,7 +70,7 @@ func runCell(t *testing.T, p *program, missing error, s setup) {
 	c := cell{T: t, program: p.name, setup: s, remote: scratch.srv.dir(t), local: t.TempDir()}
 	mark := scratch.srv.log.mark()
 	var err error
-	if c.client, err = p.open(s); err != nil {
+	if c.client, err = p.open(scratch.srv, s); err != nil {
 		t.Fatalf("login: %v", err)
 	}
 	c.all()

@@ -11,7 +11,7 @@ import (
 )
 
 // ncftp starts one of its four programs for each call. It has no TLS.
-type ncftp struct{}
+type ncftp struct{ srv *server }
 
 // prepareNcftp tells ncftp that this is not its first run, for which it asks
 // questions and looks for firewalls.
@@ -23,10 +23,10 @@ func prepareNcftp() error {
 	return os.WriteFile(filepath.Join(dir, "prefs_v3"), []byte("auto-resume=no\nconfirm-close=no\nsave-passwords=no\n"), 0o600)
 }
 
-func openNcftp(setup) (client, error) { return ncftp{}, nil }
+func openNcftp(srv *server, _ setup) (client, error) { return ncftp{srv}, nil }
 
 func (n ncftp) run(name string, args ...string) (string, error) {
-	base := []string{"-u", user, "-p", password, "-P", strconv.Itoa(scratch.srv.ports[plain]), "-t", "20", "-V"}
+	base := []string{"-u", user, "-p", password, "-P", strconv.Itoa(n.srv.ports[plain]), "-t", "20", "-V"}
 	return proc{name: name, args: append(base, args...)}.run()
 }
 
@@ -75,7 +75,7 @@ func (n ncftp) resumeGet(remote, local string) error {
 
 func (n ncftp) list(dir string) ([]string, error) {
 	out, err := proc{name: "ncftpls", args: []string{
-		"-1", "-u", user, "-p", password, "-P", strconv.Itoa(scratch.srv.ports[plain]), "-t", "20",
+		"-1", "-u", user, "-p", password, "-P", strconv.Itoa(n.srv.ports[plain]), "-t", "20",
 		"ftp://" + host + "/" + dir + "/",
 	}}.run()
 	return lines(out), err
@@ -96,7 +96,7 @@ func (n ncftp) shell(verb string, args ...string) error {
 	}
 	_, err := proc{
 		name: "ncftp", stdin: line + "\nquit\n",
-		args: []string{"-u", user, "-p", password, "-P", strconv.Itoa(scratch.srv.ports[plain]), host},
+		args: []string{"-u", user, "-p", password, "-P", strconv.Itoa(n.srv.ports[plain]), host},
 	}.run()
 	return err
 }

@@ -20,6 +20,7 @@ import (
 // openssl s_client: one process for the control connection, one more for each
 // data connection.
 type openssl struct {
+	srv   *server
 	setup setup
 	cmd   *exec.Cmd
 	in    io.WriteCloser
@@ -28,21 +29,21 @@ type openssl struct {
 }
 
 // sClient returns the arguments of openssl for a connection to port.
-func sClient(s setup, port int, extra ...string) []string {
+func sClient(srv *server, s setup, port int, extra ...string) []string {
 	args := []string{
 		"s_client", "-quiet", "-nocommands", "-connect", net.JoinHostPort(host, strconv.Itoa(port)),
-		"-CAfile", scratch.srv.ca, "-verify_return_error", "-verify_ip", host, "-tls" + strings.ReplaceAll(s.tls, ".", "_"),
+		"-CAfile", srv.ca, "-verify_return_error", "-verify_ip", host, "-tls" + strings.ReplaceAll(s.tls, ".", "_"),
 	}
 	return append(args, extra...)
 }
 
-func openOpenSSL(s setup) (client, error) {
-	o := &openssl{setup: s, errs: new(bytes.Buffer)}
+func openOpenSSL(srv *server, s setup) (client, error) {
+	o := &openssl{srv: srv, setup: s, errs: new(bytes.Buffer)}
 	var starttls []string
 	if s.mode == explicit {
 		starttls = []string{"-starttls", "ftp"}
 	}
-	o.cmd = exec.Command("openssl", sClient(s, scratch.srv.ports[s.mode], starttls...)...)
+	o.cmd = exec.Command("openssl", sClient(srv, s, srv.ports[s.mode], starttls...)...)
 	o.cmd.Env = neutralEnv(scratch.home)
 	o.cmd.Stderr = o.errs
 	o.cmd.WaitDelay = time.Second
@@ -148,7 +149,7 @@ func (o *openssl) transfer(line string, in io.Reader, out io.Writer) error {
 	if in != nil {
 		eof = "-no_ign_eof"
 	}
-	cmd := exec.Command("openssl", sClient(o.setup, port, eof)...)
+	cmd := exec.Command("openssl", sClient(o.srv, o.setup, port, eof)...)
 	var errs bytes.Buffer
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = neutralEnv(scratch.home), in, out, &errs
 	cmd.WaitDelay = time.Second

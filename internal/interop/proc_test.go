@@ -5,7 +5,6 @@ package interop
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,12 +77,3 @@ func (e *procError) Error() string {
 }
 
 func (e *procError) Unwrap() error { return e.err }
-
-// exitCode is the exit code of a run that failed, or -1.
-func exitCode(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	return -1
-}

@@ -12,9 +12,9 @@ func preparePython() error {
 
 // openPython starts testdata/driver.py. ftplib has no implicit mode; the
 // driver has the usual subclass that wraps the socket.
-func openPython(s setup) (client, error) {
-	d, err := startDriver("python3", testdata("driver.py"), host, strconv.Itoa(scratch.srv.ports[s.mode]),
-		user, password, scratch.srv.ca, string(s.mode), s.tls, s.prot)
+func openPython(srv *server, s setup) (client, error) {
+	d, err := startDriver("python3", testdata("driver.py"), host, strconv.Itoa(srv.ports[s.mode]),
+		user, password, srv.ca, string(s.mode), s.tls, s.prot)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 // environment.
 type rclone struct {
 	lacking
+	srv      *server
 	setup    setup
 	encoding string
 }
@@ -34,13 +35,15 @@ const (
 	rcloneVerbatim = "Slash,Del,Ctl,Dot"
 )
 
-func openRclone(s setup) (client, error) { return &rclone{setup: s, encoding: rcloneVerbatim}, nil }
+func openRclone(srv *server, s setup) (client, error) {
+	return &rclone{srv: srv, setup: s, encoding: rcloneVerbatim}, nil
+}
 
 func (r *rclone) env() []string {
 	const key = "RCLONE_CONFIG_SRV_"
 	return []string{
-		"RCLONE_CONFIG=" + filepath.Join(scratch.home, "rclone.conf"), "SSL_CERT_FILE=" + scratch.srv.ca,
-		key + "TYPE=ftp", key + "HOST=" + host, key + "PORT=" + strconv.Itoa(scratch.srv.ports[r.setup.mode]),
+		"RCLONE_CONFIG=" + filepath.Join(scratch.home, "rclone.conf"), "SSL_CERT_FILE=" + r.srv.ca,
+		key + "TYPE=ftp", key + "HOST=" + host, key + "PORT=" + strconv.Itoa(r.srv.ports[r.setup.mode]),
 		key + "USER=" + user, key + "PASS=" + obscured,
 		key + "TLS=" + strconv.FormatBool(r.setup.mode == implicit),
 		key + "EXPLICIT_TLS=" + strconv.FormatBool(r.setup.mode == explicit),

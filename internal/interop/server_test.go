@@ -3,6 +3,7 @@
 package interop
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -51,6 +52,7 @@ mode = "implicit"
 [tls]
 cert = %[5]q
 key = %[6]q
+%[11]s
 [passive]
 ports = "%[7]d-%[8]d"
 [limits]
@@ -70,9 +72,15 @@ format = "json"
 // so it bounds their pending transfers.
 const passivePorts = 64
 
+// variant is what one server has different from the others.
+type variant struct {
+	tls     string // more lines of the section tls
+	passive int    // how many passive ports; 0: passivePorts
+}
+
 // startServer writes a configuration below dir, starts the binary with it and
 // waits until every listener accepts.
-func startServer(bin, dir string) (*server, error) {
+func startServer(bin, dir string, v variant) (*server, error) {
 	s := &server{
 		root: filepath.Join(dir, "root"), ca: filepath.Join(dir, "cert.pem"),
 		ports: map[mode]int{}, ended: make(chan error, 1),
@@ -98,7 +106,7 @@ func startServer(bin, dir string) (*server, error) {
 	s.passive = first + len(modes)
 	config := filepath.Join(dir, "fastftps.toml")
 	text := fmt.Sprintf(configText, filepath.Join(dir, "state"), s.ports[plain], s.ports[explicit], s.ports[implicit],
-		s.ca, key, s.passive, s.passive+passivePorts-1, users, s.root)
+		s.ca, key, s.passive, s.passive+cmp.Or(v.passive, passivePorts)-1, users, s.root, v.tls)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}

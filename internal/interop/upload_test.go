@@ -56,7 +56,7 @@ func hastyClient(t *testing.T, name string, s setup) client {
 	if name != "jlaffaye resuming" {
 		return need(t, name, s)
 	}
-	conn, err := dialJlaffaye(s, tls.NewLRUClientSessionCache(8))
+	conn, err := dialJlaffaye(scratch.srv, s, tls.NewLRUClientSessionCache(8))
 	if err != nil {
 		t.Fatal(err)
 	}

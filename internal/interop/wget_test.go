@@ -11,10 +11,11 @@ import (
 // wget only downloads.
 type wget struct {
 	lacking
+	srv   *server
 	setup setup
 }
 
-func openWget(s setup) (client, error) { return &wget{setup: s}, nil }
+func openWget(srv *server, s setup) (client, error) { return &wget{srv: srv, setup: s}, nil }
 
 func (w *wget) run(dir string, args ...string) error {
 	base := []string{
@@ -22,7 +23,7 @@ func (w *wget) run(dir string, args ...string) error {
 		"--user=" + user, "--password=" + password,
 	}
 	if w.setup.mode != plain {
-		base = append(base, "--ca-certificate="+scratch.srv.ca, "--ciphers="+gnutlsPriority(w.setup.tls))
+		base = append(base, "--ca-certificate="+w.srv.ca, "--ciphers="+gnutlsPriority(w.setup.tls))
 	}
 	if w.setup.mode == implicit {
 		base = append(base, "--ftps-implicit")
@@ -39,7 +40,7 @@ func (w *wget) url(remote string) string {
 	if w.setup.mode == plain {
 		scheme = "ftp"
 	}
-	return scheme + "://" + scratch.srv.addr(w.setup.mode) + escapePath(remote)
+	return scheme + "://" + w.srv.addr(w.setup.mode) + escapePath(remote)
 }
 
 func (w *wget) get(remote, local string) error {
