@@ -49,7 +49,7 @@ func TestCommonsNetImplicit(t *testing.T) {
 			if err := d.do("protect", "C"); err != nil {
 				t.Fatal(err)
 			}
-			roundTrip(t, d, dir+"/clear", 10_000)
+			roundTrip(t, scratch.srv, d, dir+"/clear", 10_000)
 		})
 	}
 }

@@ -18,14 +18,14 @@ func curlIn(t *testing.T, s setup, extra ...string) *curl {
 }
 
 // roundTrip uploads and downloads below remote and compares.
-func roundTrip(t *testing.T, c client, remote string, size int64) {
+func roundTrip(t *testing.T, srv *server, c client, remote string, size int64) {
 	t.Helper()
 	src := filepath.Join(t.TempDir(), "round trip.bin")
 	makeFile(t, src, size)
 	if err := c.put(src, remote); err != nil {
 		t.Fatal(err)
 	}
-	if err := same(scratch.srv.path(remote), src); err != nil {
+	if err := same(srv.path(remote), src); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.get(remote, src+".back"); err != nil {
@@ -50,7 +50,7 @@ func TestCurlFtpMethods(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				roundTrip(t, c, dir+"/deep/er and/déeper/-x", 5000)
+				roundTrip(t, scratch.srv, c, dir+"/deep/er and/déeper/-x", 5000)
 				names, err := c.list(dir + "/deep/er and")
 				if err != nil || len(names) != 1 || names[0] != "déeper" {
 					t.Errorf("list: got %q, %v", names, err)

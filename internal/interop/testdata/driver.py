@@ -74,6 +74,11 @@ def names(directory):
     return [name for name, facts in ftp.mlsd(directory) if facts["type"] not in ("cdir", "pdir")]
 
 
+def reply():
+    """Reads the reply that ftplib leaves unread when a data connection breaks."""
+    return [ftp.getmultiline()]
+
+
 verbs = {
     "put": put,
     "get": get,
@@ -84,6 +89,7 @@ verbs = {
     "remove": lambda a: ftp.delete(a),
     "mkdir": lambda a: ftp.mkd(a),
     "rmdir": lambda a: ftp.rmd(a),
+    "reply": reply,
 }
 
 
