@@ -405,6 +405,7 @@ func (pt *port) arrive(c *net.TCPConn) {
 		p.deliverLocked(ls[0], c, nil)
 	default:
 		identity := ls[0].tls.identity
+		c.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout))
 		if p.closed || !p.plane.tryEarly(func() { pt.identify(client, c, identity) }) {
 			p.plane.stats.Ambiguous.Add(1)
 			c.Close()
@@ -428,7 +429,6 @@ func (pt *port) identify(client netip.Addr, c *net.TCPConn, identity *tlsconn.Id
 			return dir, claimed != nil
 		},
 	})
-	c.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout))
 	err := sec.Handshake()
 
 	p.mu.Lock()
@@ -523,10 +523,9 @@ func (p *passivePool) handshakeLocked(l *lease) {
 	if !helloWaits(l.conn) {
 		return
 	}
-	conn := l.conn
-	e := &early{done: make(chan struct{}), sec: l.tls.server(conn, tlsconn.Receive)}
+	e := &early{done: make(chan struct{}), sec: l.tls.server(l.conn, tlsconn.Receive)}
+	l.conn.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout)) // Abort may set another one meanwhile
 	ok := p.plane.tryEarly(func() {
-		conn.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout))
 		e.err = e.sec.Handshake()
 		close(e.done)
 	})

@@ -375,6 +375,52 @@ func TestSharedPortStaysShared(t *testing.T) {
 	a.want(CauseOK)
 }
 
+// A port that a session left without its connection is kept from others of the
+// same address for a while; where there is no other, the ticket decides.
+func TestLateConnection(t *testing.T) {
+	id := identity(t)
+	t.Run("other ports come first", func(t *testing.T) {
+		p := rangePlane(t, 4)
+		left := make(map[uint16]bool)
+		a, b := newPeer(t, p), newPeer(t, p)
+		for range 3 {
+			left[a.passive().Port()] = true
+		}
+		a.Drop()
+		for range 10 {
+			if port := b.passive().Port(); left[port] {
+				t.Fatalf("got port %d, which has a ghost", port)
+			}
+		}
+	})
+	t.Run("the only port", func(t *testing.T) {
+		p := rangePlane(t, 1)
+		a, b := newPeer(t, p, underTLS(id)), newPeer(t, p, underTLS(id))
+		a.login(id)
+		b.login(id)
+		to := a.passive()
+		a.Drop()
+		b.passive()
+		b.start(Job{File: newMemFile([]byte("b")), Length: 1, Private: true})
+		if err := a.tls(a.dial(to)).Handshake(); err == nil {
+			t.Error("the late connection was taken")
+		}
+		b.expect(b.tls(b.dial(to)), []byte("b"))
+		b.want(CauseOK)
+	})
+	t.Run("not for ever", func(t *testing.T) {
+		p := rangePlane(t, 1)
+		a, b := newPeer(t, p, underTLS(id)), newPeer(t, p, underTLS(id))
+		a.passive()
+		a.Drop()
+		p.Sweep(time.Now().Add(lateAfter + time.Second))
+		to := b.passive()
+		b.start(Job{File: newMemFile([]byte("b")), Length: 1, Private: true})
+		b.expect(b.tls(b.dial(to)), []byte("b")) // no ticket
+		b.want(CauseOK)
+	})
+}
+
 // A client that finishes its handshake before it sends the command gets it.
 func TestHandshakeBeforeCommand(t *testing.T) {
 	p, id := rangePlane(t, 4), identity(t)

@@ -88,7 +88,7 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 		switch {
 		case err != nil && !last:
 			return feedCause(err), err
-		case up.seen() && !last: // what is left would be sent to nobody
+		case !last && up.seen(): // what is left would be sent to nobody
 			return t.why(CauseCut), errHangUp
 		}
 		began := time.Now()
