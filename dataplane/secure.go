@@ -2,6 +2,8 @@ package dataplane
 
 import (
 	"net"
+	"net/netip"
+	"time"
 
 	"fastftps/tlsconn"
 )
@@ -34,4 +36,71 @@ type early struct {
 // isHello reports whether b begins as a TLS record with a ClientHello does.
 func isHello(b []byte) bool {
 	return len(b) >= 6 && b[0] == 0x16 && b[1] == 3 && b[5] == 1
+}
+
+// identify makes the handshake on a shared port and gives the connection to the
+// session that the ticket names. A client without one is turned away by an
+// alert.
+func (pt *port) identify(client netip.Addr, c *net.TCPConn, identity *tlsconn.Identity) {
+	p := pt.group.pool
+	var claimed *lease
+	sec := tlsconn.NewDataConn(identity, c, tlsconn.DataOptions{
+		Reuse: tlsconn.ReuseRequired,
+		Claim: func(id tlsconn.ID) (tlsconn.Direction, bool) {
+			var dir tlsconn.Direction
+			claimed, dir = pt.claim(client, id)
+			return dir, claimed != nil
+		},
+	})
+	err := sec.Handshake()
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.unclaimed, c)
+	if claimed != nil {
+		claimed.claimed = false
+	}
+	if err != nil || claimed == nil || claimed.gone || p.closed {
+		p.plane.stats.Ambiguous.Add(1)
+		sec.Release()
+		c.Close()
+		return
+	}
+	e := &early{done: make(chan struct{}), sec: sec}
+	close(e.done)
+	p.deliverLocked(claimed, c, e)
+}
+
+// claim finds the session that a ticket names among those that wait on a
+// shared port.
+func (pt *port) claim(client netip.Addr, id tlsconn.ID) (*lease, tlsconn.Direction) {
+	p := pt.group.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range pt.clients[client] {
+		if l.conn == nil && !l.claimed && l.tls.binding.ID() == id {
+			l.claimed = true
+			return l, l.t.direction()
+		}
+	}
+	return nil, tlsconn.Receive
+}
+
+// handshakeLocked begins TLS on a held connection whose client has sent a
+// ClientHello but no command: some finish the handshake first. It issues no
+// ticket, for the transfer may turn out to be an upload.
+func (p *passivePool) handshakeLocked(l *lease) {
+	if !helloWaits(l.conn) {
+		return
+	}
+	e := &early{done: make(chan struct{}), sec: l.tls.server(l.conn, tlsconn.Receive)}
+	l.conn.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout)) // Abort may set another one meanwhile
+	ok := p.plane.tryEarly(func() {
+		e.err = e.sec.Handshake()
+		close(e.done)
+	})
+	if ok {
+		l.early = e
+		p.plane.stats.EarlyHandshakes.Add(1)
+	}
 }

@@ -1,0 +1,61 @@
+package dataplane
+
+import (
+	"runtime"
+	"testing"
+
+	"fastftps/tlsconn"
+)
+
+// Stalled readers stay within the byte budget, and one that reads gets through
+// once there is room.
+func TestBudgetHolds(t *testing.T) {
+	const readers, budget = 300, 4 << 20
+	p, id := newPlane(t, Config{Budget: budget}), identity(t)
+	body := make([]byte, 16<<20)
+	before := heap()
+	var peers []*peer
+	var ends []*end
+	for range readers {
+		s := newPeer(t, p, underTLS(id), func(o *Options) { o.Reuse = tlsconn.ReuseOff })
+		j := Job{File: newMemFile(body), Length: int64(len(body)), Private: true}
+		e := s.open(j, s.passive())
+		s.start(j)
+		if err := e.tls.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		peers, ends = append(peers, s), append(ends, e)
+	}
+	until(t, "the budget is used up", func() bool { return p.budget.left() < 32<<10 && p.stats.BudgetWaits.Load() > 0 })
+	// Both ends of the connections are in this process: 20 KiB a pair, measured.
+	if got, want := heap()-before, int64(budget+readers*80<<10); got > want {
+		t.Errorf("got %d bytes of heap for %d stalled readers, want at most %d", got, readers, want)
+	}
+	if left := p.budget.left(); left < 0 {
+		t.Errorf("the budget is overdrawn by %d bytes", -left)
+	}
+	last := len(peers) - 1
+	for _, s := range peers[:last] {
+		s.Abort()
+		s.want(CauseAborted)
+	}
+	peers[last].expect(ends[last], body)
+	peers[last].want(CauseOK)
+	if left := p.budget.left(); left != budget {
+		t.Errorf("got %d bytes of budget at the end, want %d", left, budget)
+	}
+}
+
+// heap returns the bytes of live objects.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func (b *budget) left() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.free
+}
