@@ -29,8 +29,9 @@ var allowed = map[string][]string{
 	"internal/ftptest":    {"codec", "storage", "storage/memfs", "internal/ftpclient"},
 	"internal/arch":       {},
 	"internal/interop":    {},
-	"bench":               {"internal/ftpclient"},
-	"cmd/fastftps":        {"engine", "config", "auth", "storage", "storage/osfs", "storage/memfs", "bench", "metrics", "session", "dataplane", "tlsconn"},
+	"bench":               {"bench/report", "internal/ftpclient"},
+	"bench/report":        {},
+	"cmd/fastftps":        {"engine", "config", "auth", "storage", "storage/osfs", "storage/memfs", "bench", "bench/report", "metrics", "session", "dataplane", "tlsconn"},
 }
 
 // outside is which packages may import modules that only one layer needs.
