@@ -78,12 +78,13 @@ type conn struct {
 
 // mailbox is what others leave for a connection.
 type mailbox struct {
-	owned  bool // somebody runs the connection
-	gone   bool // the socket is closed: input is dropped
-	events event
-	in     []byte          // input that arrived while somebody ran it
-	result *session.Result // of the transfer that has ended
-	cancel func()          // makes a blocking command return early
+	owned   bool // somebody runs the connection
+	gone    bool // the socket is closed: input is dropped
+	events  event
+	in      []byte          // input that arrived while somebody ran it
+	flooded int             // bytes that came beyond the bound
+	result  *session.Result // of the transfer that has ended
+	cancel  func()          // makes a blocking command return early
 }
 
 // slotState is where a connection stands with its handshake slot.
@@ -128,37 +129,67 @@ func (c *conn) makeSession() {
 	c.mu.Unlock()
 }
 
-// input implements handler. Bytes that arrive while the connection is being
-// run are kept, up to a bound; netpoll cannot stop reading, so beyond it the
-// connection is closed.
+// input implements handler. A few commands are run at once; more than that is
+// left to a worker, for meanwhile the event loop stands still. Bytes that arrive
+// while the connection is being run are kept, up to a bound; netpoll cannot stop
+// reading, so beyond it the connection is closed.
 func (c *conn) input(p []byte) {
+	switch c.receive(p) {
+	case runHere:
+		c.run()
+	case runThere:
+		c.engine.cpu.submit(c.run)
+	case cut:
+		c.wire.Shut()
+	}
+}
+
+// maxInline is how many bytes of commands are run on the event loop.
+const maxInline = 4 << 10
+
+// reception is what is to be done about input.
+type reception uint8
+
+const (
+	kept     reception = iota // the owner will see it, or nobody
+	runHere                   // the caller owns the connection now
+	runThere                  // the same, and a worker shall run it
+	cut                       // enough: the owner is busy, and the peer sends on
+)
+
+// receive takes input into the mailbox, behind what lies there, unless the
+// caller can run it at once.
+func (c *conn) receive(p []byte) reception {
 	c.mu.Lock()
-	b := &c.box
-	switch {
-	case b.gone:
-		c.mu.Unlock()
-		return
-	case b.owned:
-		if len(b.in)+len(p) > c.engine.conf.MaxPendingInput+maxRecord {
-			b.events |= evFlood
-		} else {
-			b.in = append(b.in, p...)
-		}
-		c.mu.Unlock()
-		return
+	defer c.mu.Unlock()
+	b, owned := &c.box, c.box.owned
+	if b.gone {
+		return kept
 	}
 	b.owned = true
-	c.mu.Unlock()
-	c.cur = p
-	c.run()
+	switch {
+	case len(b.in)+len(p) > c.engine.conf.MaxPendingInput+maxRecord:
+		b.events |= evFlood
+		if b.flooded += len(p); b.flooded > maxDiscard && owned {
+			return cut
+		}
+	case !owned && len(b.in) == 0 && len(p) <= maxInline:
+		c.cur = p
+	default:
+		b.in = append(b.in, p...)
+	}
+	switch {
+	case owned:
+		return kept
+	case len(b.in) > maxInline:
+		return runThere
+	}
+	return runHere
 }
 
 // maxRecord is the size of the largest TLS record: what a peer may have to
 // send before anything can be made of it.
 const maxRecord = 5 + 16<<10 + 256
-
-// flood implements handler.
-func (c *conn) flood() { c.post(evFlood) }
 
 // closed implements handler.
 func (c *conn) closed() {
@@ -433,7 +464,8 @@ func (c *conn) pull() (did bool, out outcome) {
 	return c.discard(), waits
 }
 
-// maxDiscard is how much a peer may still send after our last byte.
+// maxDiscard is how much a peer may still send after our last byte, or beyond
+// what is kept for an owner that is busy.
 const maxDiscard = 64 << 10
 
 // discard drops what still comes while the connection lingers.

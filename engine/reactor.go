@@ -39,10 +39,8 @@ type wire interface {
 // admitted.
 type handler interface {
 	// input takes bytes from the peer. p is valid during the call only. One
-	// goroutine at a time; it never blocks.
+	// goroutine at a time; it never blocks, for that may be the event loop.
 	input(p []byte)
-	// flood says that the peer sends faster than the bytes are taken.
-	flood()
 	// closed says that the socket is going away. It is the last call, and
 	// never during input.
 	closed()

@@ -8,12 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/cloudwego/netpoll"
-	"github.com/panjf2000/ants/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,26 +21,27 @@ import (
 // default of 8 KiB would be kept by every idle connection.
 const netpollBuffer = 512
 
-// runners run netpoll's callbacks. The pool never blocks: a full one would stop
-// the event loop, so overflow goes to plain goroutines.
-var runners = sync.OnceValue(func() *ants.Pool {
-	p, err := ants.NewPool(4096, ants.WithNonblocking(true))
-	if err != nil {
-		panic(err) // the options are constants
-	}
-	return p
-})
-
 // configureNetpoll sets what is global to the process, before the first
 // connection exists.
+//
+// Callbacks run on the event loop itself. netpoll cannot stop reading: what
+// runs elsewhere lets it read on, megabytes until a busy machine gives that
+// goroutine a turn, and each command would pay for the wake-up. So input never
+// waits in netpoll's buffer; what may block or last is handed to workers by
+// conn.input and conn.run.
 var configureNetpoll = sync.OnceValue(func() error {
 	netpoll.LinkBufferCap = netpollBuffer
 	return netpoll.Configure(netpoll.Config{
 		BufferSize:   netpollBuffer,
-		Runner:       func(_ context.Context, f func()) { spawn(runners(), f) },
+		PollerNum:    pollers(),
+		Runner:       func(_ context.Context, f func()) { f() },
 		LoggerOutput: netpollLog{},
 	})
 })
+
+// pollers is the number of event loops: one serves four cores, for a turn on
+// it costs microseconds.
+func pollers() int { return max(1, runtime.GOMAXPROCS(0)/4) }
 
 // netpollLog drops netpoll's own lines into the debug log: it writes one for
 // each connection that a peer resets.
@@ -145,23 +146,13 @@ func (r *netpollReactor) prepare(nc netpoll.Connection) context.Context {
 	return connContext{context.Background(), p}
 }
 
-// maxUnread is how much may lie in netpoll's buffer when a callback begins.
-// netpoll reads on while we work and cannot be stopped, so a peer that is
-// faster than that is closed.
-const maxUnread = 64 << 10
-
-// onRequest takes all input that is there. It runs on a pooled goroutine, one
-// at a time for a connection.
+// onRequest takes all input that is there. It runs on the event loop, after
+// each of its reads.
 func onRequest(ctx context.Context, nc netpoll.Connection) error {
-	p := ctx.(connContext).conn
 	r := nc.Reader()
-	n := r.Len()
-	if n > maxUnread {
-		p.h.flood()
-	}
-	b, err := r.Next(n)
-	if err == nil && n <= maxUnread {
-		p.h.input(b)
+	b, err := r.Next(r.Len())
+	if err == nil {
+		ctx.(connContext).conn.h.input(b)
 	}
 	return errors.Join(err, r.Release())
 }
