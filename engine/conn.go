@@ -140,7 +140,7 @@ func (c *conn) input(p []byte) {
 	case runThere:
 		c.engine.cpu.submit(c.run)
 	case cut:
-		c.wire.Shut()
+		c.wire.Reset()
 	}
 }
 

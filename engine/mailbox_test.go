@@ -1,7 +1,11 @@
 package engine
 
 import (
+	"bytes"
+	"errors"
+	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
@@ -55,21 +59,16 @@ func TestFloodWhileWaiting(t *testing.T) {
 		if err := c.Send("USER demo\r\nPASS wrong\r\n"); err != nil {
 			t.Fatal(err)
 		}
-		line := make([]byte, 4<<10)
-		for i := range line {
-			line[i] = "NOOP\r\n"[i%6]
-		}
+		flood := bytes.Repeat([]byte("NOOP\r\n"), 700)
+		c.Timeout = time.Second // a window that is closed stays so
 		sent := 0
-		for ; sent < 64<<20; sent += len(line) {
-			if c.Send(string(line)) != nil {
-				break
+		for s.Sessions() > 0 && c.Send(string(flood)) == nil {
+			if sent += len(flood); sent > 64<<20 {
+				t.Fatalf("%d bytes were taken", sent)
 			}
 			if n := s.kept(); n > s.conf.MaxPendingInput+maxRecord {
 				t.Fatalf("%d bytes are kept", n)
 			}
-		}
-		if sent >= 64<<20 {
-			t.Errorf("%d bytes were taken", sent)
 		}
 		await(t, "the connection is gone", func() bool { return s.Sessions() == 0 })
 	})
@@ -84,4 +83,61 @@ func (s *server) kept() (n int) {
 		return false
 	}, nil)
 	return n
+}
+
+// TestPeerGoneWhileWriting: a peer may leave before, while and after its replies
+// wait for it.
+func TestPeerGoneWhileWriting(t *testing.T) {
+	eachReactor(t, nil, func(t *testing.T, s *server) {
+		for range 100 {
+			peer, c := s.clogged()
+			errs := make(chan error, 1)
+			go func() { errs <- c.wire.WriteAll(make([]byte, 1<<10), time.Minute) }()
+			peer.Close()
+			if err := <-errs; err == nil {
+				t.Error("the peer has left and all was written")
+			}
+			await(t, "the connection is gone", func() bool { return s.Sessions() == 0 })
+			if err := c.wire.WriteAll([]byte("late"), time.Minute); err == nil {
+				t.Error("written to a connection that is gone")
+			}
+		}
+	})
+}
+
+// TestWriteLimit: a peer that does not read is waited for as long as asked.
+func TestWriteLimit(t *testing.T) {
+	eachReactor(t, nil, func(t *testing.T, s *server) {
+		peer, c := s.clogged()
+		defer peer.Close()
+		if err := c.wire.WriteAll(make([]byte, 1<<10), time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// clogged connects a peer whose side of the connection takes no more bytes. Its
+// close is a reset.
+func (s *server) clogged() (*net.TCPConn, *conn) {
+	s.t.Helper()
+	peer, err := net.Dial("tcp", s.addr(session.Plain))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var c *conn
+	await(s.t, "the connection", func() bool {
+		s.conns.each(func(x *conn) bool { c = x; return false }, nil)
+		return c != nil && c.wire != nil
+	})
+	block := make([]byte, 64<<10)
+	for n := len(block); n == len(block); {
+		if n, err = c.wire.TryWrite(block); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	tcp := peer.(*net.TCPConn)
+	if err := tcp.SetLinger(0); err != nil {
+		s.t.Fatal(err)
+	}
+	return tcp, c
 }

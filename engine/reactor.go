@@ -33,6 +33,9 @@ type wire interface {
 	// Shut ends both directions. The reactor then closes the socket and
 	// reports closed.
 	Shut()
+	// Reset is Shut with a reset behind it: nothing that is under way still
+	// arrives, and the kernel keeps nothing for the peer.
+	Reset()
 }
 
 // A listener's accept function makes one of these for each connection that is

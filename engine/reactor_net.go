@@ -129,3 +129,9 @@ func (n *netConn) Shut() {
 	_ = n.tc.CloseRead()
 	_ = n.tc.SetReadDeadline(time.Unix(1, 0))
 }
+
+// Reset implements wire.
+func (n *netConn) Reset() {
+	_ = n.tc.SetLinger(0)
+	n.Shut()
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"sync"
 	"syscall"
@@ -112,7 +113,6 @@ type pollConn struct {
 	ln       *listener
 	remote   netip.AddrPort
 	local    netip.AddrPort
-	nc       netpoll.Connection
 	h        handler
 
 	mu   sync.Mutex // guards gone, and every use of fd after the close
@@ -137,7 +137,6 @@ type connContext struct {
 // the greeting leaves before any input is seen.
 func (r *netpollReactor) prepare(nc netpoll.Connection) context.Context {
 	p := nc.RemoteAddr().(*pollConn)
-	p.nc = nc
 	_ = nc.AddCloseCallback(func(netpoll.Connection) error {
 		p.closed()
 		return nil
@@ -193,17 +192,31 @@ func tryWrite(fd int, b []byte) (n int, err error) {
 	return n, nil
 }
 
-// WriteAll implements wire, with netpoll's own writer: it waits for the poller
-// to say that the peer has read.
+// WriteAll implements wire, on a duplicate of the descriptor and the runtime's
+// own poller. netpoll's writer must not be used: its buffers go back to a pool
+// when the peer closes, whoever uses them at that moment.
 func (p *pollConn) WriteAll(b []byte, limit time.Duration) error {
-	if err := p.nc.SetWriteTimeout(limit); err != nil {
+	fd, err := p.duplicate()
+	if err != nil {
 		return err
 	}
-	w := p.nc.Writer()
-	if _, err := w.WriteBinary(b); err != nil {
+	f := os.NewFile(uintptr(fd), "control connection")
+	defer f.Close()
+	if err := f.SetWriteDeadline(time.Now().Add(limit)); err != nil {
 		return err
 	}
-	return w.Flush()
+	_, err = f.Write(b)
+	return err
+}
+
+// duplicate returns a descriptor of the same socket that netpoll does not know.
+func (p *pollConn) duplicate() (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return -1, net.ErrClosed
+	}
+	return unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, 0)
 }
 
 // ShutWrite implements wire.
@@ -212,6 +225,16 @@ func (p *pollConn) ShutWrite() { p.shut(unix.SHUT_WR) }
 // Shut implements wire. It is never Close: on netpoll's own goroutines that
 // can spin for ever.
 func (p *pollConn) Shut() { p.shut(unix.SHUT_RDWR) }
+
+// Reset implements wire. The reset follows when netpoll closes the socket.
+func (p *pollConn) Reset() {
+	p.mu.Lock()
+	if !p.gone {
+		_ = unix.SetsockoptLinger(p.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	p.mu.Unlock()
+	p.Shut()
+}
 
 func (p *pollConn) shut(how int) {
 	p.mu.Lock()

@@ -117,7 +117,7 @@ func (s *server) loginP99(n int) time.Duration {
 }
 
 // await waits for a condition that other goroutines bring about.
-func await(t *testing.T, what string, ok func() bool) {
+func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(30 * time.Second)
 	tick := time.NewTicker(5 * time.Millisecond)
