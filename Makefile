@@ -1,14 +1,15 @@
 # Targets for users:      run, test, build
-# Targets for developers: check, race, fuzz, interop, lint, bench, ci
+# Targets for developers: check, race, fuzz, interop, lint, bench, bench-peers, ci
 
 GO       ?= go
 BIN      := fastftps
 DIR      ?= ./share
 FUZZTIME ?= 10s
+ROUNDS   ?= 3
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test check race fuzz interop lint bench ci clean
+.PHONY: build run test check race fuzz interop lint bench bench-peers ci clean
 
 ## build: one static binary, ./fastftps
 build:
@@ -56,6 +57,10 @@ lint:
 ## bench: micro-benchmarks with allocations, for benchstat
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+## bench-peers: compares with the servers that Debian ships; writes docs/performance.md (root, about half an hour)
+bench-peers: build
+	./scripts/bench-peers.sh $(CURDIR)/$(BIN) -rounds $(ROUNDS) -out docs/performance.md
 
 ## ci: what gates a landing
 ci:

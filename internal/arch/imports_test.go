@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/interop":    {},
 	"bench":               {"bench/report", "internal/ftpclient"},
 	"bench/report":        {},
+	"bench/peers":         {"bench/report"},
 	"cmd/fastftps":        {"engine", "config", "auth", "storage", "storage/osfs", "storage/memfs", "bench", "bench/report", "metrics", "session", "dataplane", "tlsconn"},
 }
 

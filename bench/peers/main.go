@@ -1,0 +1,176 @@
+// Peers compares fastftps with the FTP servers that Debian ships: the same
+// scenarios, one server after the other, round by round, and a page of ratios.
+// It is run by `make bench-peers`, as root, in a network namespace of its own.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	osuser "os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"syscall"
+
+	"fastftps/bench/report"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the command line says.
+type options struct {
+	place
+	rounds   int
+	duration string
+	only     *regexp.Regexp
+	out      string
+}
+
+func parse() (*options, error) {
+	var o options
+	only := flag.String("only", "", "measure rows whose name matches this expression")
+	flag.StringVar(&o.dir, "dir", "", "empty folder for everything, on a tmpfs")
+	flag.StringVar(&o.peers, "peers", "", "folder of the unpacked peers, of scripts/install-peers.sh")
+	flag.StringVar(&o.ours, "fastftps", "", "our binary; it is the load generator as well")
+	flag.IntVar(&o.rounds, "rounds", 3, "rounds")
+	flag.StringVar(&o.duration, "duration", "4s", "measured time of each run")
+	flag.StringVar(&o.out, "out", "", "page to write; none: standard output")
+	flag.Parse()
+	if o.dir == "" || o.peers == "" || o.ours == "" || flag.NArg() > 0 {
+		return nil, errors.New("-dir, -peers and -fastftps are needed, and nothing else")
+	}
+	o.tree = filepath.Join(o.dir, "tree")
+	var err error
+	o.only, err = regexp.Compile(*only)
+	return &o, err
+}
+
+func run(ctx context.Context) error {
+	o, err := parse()
+	if err != nil {
+		return err
+	}
+	scenarios := filepath.Join(o.dir, "scenarios")
+	if err := errors.Join(os.MkdirAll(scenarios, 0o755), o.makeTree(), o.makeCert(), prepare(&o.place, scenarios)); err != nil {
+		return err
+	}
+	var chosen []row
+	for _, r := range rows(scenarios) {
+		if o.only.MatchString(r.name) {
+			chosen = append(chosen, r)
+		}
+	}
+	t := newTable(chosen)
+	for round := range o.rounds {
+		for i := range chosen {
+			// Each round begins with another server, so that none always
+			// has the warm or the cold machine.
+			for j := range products {
+				p := products[(round+j)%len(products)]
+				if ctx.Err() != nil {
+					return ctx.Err()
+				}
+				o.measure(ctx, t, round, i, p)
+			}
+		}
+	}
+	return t.write(o)
+}
+
+// makeTree makes the folder that is served. Everybody may write to it, for the
+// servers run as different users.
+func (o *options) makeTree() error {
+	if err := os.MkdirAll(o.tree, 0o777); err != nil {
+		return err
+	}
+	if err := os.Chmod(o.tree, 0o777); err != nil {
+		return err
+	}
+	if u, err := osuser.Lookup(user); err == nil && u.HomeDir == o.tree {
+		return nil
+	}
+	return exec.Command("usermod", "--home", o.tree, user).Run()
+}
+
+// basePort is the first port that servers get.
+const basePort = 21000
+
+// measure runs one row on one server and notes the value, or why there is none.
+func (o *options) measure(ctx context.Context, t *table, round, i int, p product) {
+	r := &t.rows[i]
+	if r.mode == implicit && !p.implicit {
+		t.note(i, p.name, 0, errors.New("no implicit mode"))
+		return
+	}
+	rep, err := o.once(ctx, round*1000+i*10, r, p)
+	var v float64
+	if err == nil {
+		v, err = r.value(&rep.Targets[0])
+	}
+	t.note(i, p.name, v, err)
+	t.env = rep.Env
+	fmt.Fprintf(os.Stderr, "round %d  %-42s %-10s %10.3f %s %v\n", round+1, r.name, p.name, v, r.unit, orNothing(err))
+}
+
+func orNothing(err error) any {
+	if err == nil {
+		return ""
+	}
+	return err
+}
+
+// once starts a server, runs the generator, and stops the server.
+func (o *options) once(ctx context.Context, offset int, r *row, p product) (report.Report, error) {
+	s, err := p.start(&o.place, basePort+offset%20000, r.mode)
+	if err != nil {
+		return report.Report{}, err
+	}
+	defer s.stop()
+	file := filepath.Join(o.dir, "report.json")
+	args := append([]string{"bench"}, r.args...)
+	args = append(args, "-d", o.duration, "--warmup", "1s", "--live", "off", "-q", "--json", file, "-u", user, "--password-file", o.passwordFile(),
+		"--pid", strconv.Itoa(s.cmd.Process.Pid), string(r.mode)+"://"+s.addr)
+	cmd := exec.CommandContext(ctx, o.ours, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitInvalid) {
+		return report.Report{}, fmt.Errorf("%w: %s", err, text)
+	}
+	var rep report.Report
+	data, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(data, &rep)
+	}
+	if err != nil {
+		return rep, err
+	}
+	return rep, os.Remove(file)
+}
+
+// exitInvalid is what fastftps bench says when the generator was the
+// bottleneck: it is on a machine of two cores, and CPU a unit of work does not
+// mind.
+const exitInvalid = 4
+
+// passwordFile is the file with the password, made once.
+func (p *place) passwordFile() string {
+	path, err := p.write("password", password+"\n")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"fastftps/bench/report"
+)
+
+// row is one line of the comparison: how it is measured, and which figure of a
+// report it shows. Less is better in all of them.
+type row struct {
+	name  string
+	unit  string
+	mode  mode
+	args  []string // of fastftps bench
+	value func(*report.Target) (float64, error)
+}
+
+// rows are the lines of the comparison.
+func rows(scenarios string) []row {
+	var all []row
+	add := func(name, unit string, m mode, value func(*report.Target) (float64, error), args ...string) {
+		all = append(all, row{name, unit, m, args, value})
+	}
+	for _, n := range []int{1, 8, 64} {
+		add(fmt.Sprintf("PROT P download, %s", sessions(n)), "CPU s/GB", explicit, cpuPerGB, "-s", "retr", "--size", "64M", "--files", "4", "-c", strconv.Itoa(n))
+	}
+	add("PROT P download, 8 sessions, implicit", "CPU s/GB", implicit, cpuPerGB, "-s", "retr", "--size", "64M", "--files", "4", "-c", "8")
+	add("PROT P upload, 4 sessions", "CPU s/GB", explicit, cpuPerGB, "-s", "stor", "--size", "64M", "-c", "4")
+	add("PROT C download, 8 sessions", "CPU s/GB", explicit, cpuPerGB, "-s", "retr", "--size", "64M", "--files", "4", "-c", "8", "--prot", "C")
+	add("PROT C upload, 4 sessions", "CPU s/GB", explicit, cpuPerGB, "-s", "stor", "--size", "64M", "-c", "4", "--prot", "C")
+	add("1 KiB files, TLS resumed", "CPU ms/file", explicit, cpuPerOp, "-s", "smallfiles", "--size", "1k", "-c", "8")
+	add("1 KiB files, TLS full", "CPU ms/file", explicit, cpuPerOp, "-s", "smallfiles", "--size", "1k", "-c", "8", "--resume-data", "never")
+	add("64 KiB files, TLS resumed", "CPU ms/file", explicit, cpuPerOp, "-s", "smallfiles", "--size", "64k", "-c", "8")
+	add("64 KiB files, TLS full", "CPU ms/file", explicit, cpuPerOp, "-s", "smallfiles", "--size", "64k", "-c", "8", "--resume-data", "never")
+	add("1 KiB files, clear", "CPU ms/file", clear, cpuPerOp, "-s", "smallfiles", "--size", "1k", "-c", "8", "--prot", "C")
+	add("login, TLS full", "CPU ms/login", explicit, cpuPerOp, "-s", "login", "-c", "8", "--resume", "never")
+	add("login, TLS resumed", "CPU ms/login", explicit, cpuPerOp, "-s", "login", "-c", "8", "--resume", "always")
+	for _, verb := range []string{"list", "mlsd", "nlst"} {
+		for _, n := range listings {
+			add(fmt.Sprintf("%s of %d entries", verbName(verb), n), "CPU ms/listing", explicit, cpuPerOp,
+				"-s", filepath.Join(scenarios, fmt.Sprintf("%s-%d.toml", verb, n)), "-c", "2")
+		}
+	}
+	add("idle session, TLS", "KiB PSS", explicit, kibPerSession, "-s", "idle", "--hold", "1000")
+	add("half a ClientHello", "KiB PSS", explicit, kibPerSession, "-s", "stalled", "--hold", "1000")
+	return all
+}
+
+// listings are the sizes of the directories that are listed.
+var listings = []int{10_000, 100_000}
+
+func sessions(n int) string {
+	if n == 1 {
+		return "1 session"
+	}
+	return fmt.Sprintf("%d sessions", n)
+}
+
+func verbName(verb string) string {
+	return map[string]string{"list": "LIST", "mlsd": "MLSD", "nlst": "NLST"}[verb]
+}
+
+// prepare makes the directories that are listed and the scenarios that list
+// them.
+func prepare(p *place, scenarios string) error {
+	for _, n := range listings {
+		dir := filepath.Join(p.tree, strconv.Itoa(n))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		for i := range n {
+			f, err := os.Create(filepath.Join(dir, fmt.Sprintf("file-%06d.dat", i)))
+			if err != nil {
+				return err
+			}
+			if err := f.Close(); err != nil {
+				return err
+			}
+		}
+		for _, verb := range []string{"list", "mlsd", "nlst"} {
+			text := fmt.Sprintf("name = %q\n[session]\nlogin = true\nops = [%q]\n", fmt.Sprintf("%s-%d", verb, n), fmt.Sprintf("%s /%d x20", verb, n))
+			if err := os.WriteFile(filepath.Join(scenarios, fmt.Sprintf("%s-%d.toml", verb, n)), []byte(text), 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func cpuPerGB(t *report.Target) (float64, error) {
+	var n int64
+	for _, op := range t.Ops {
+		n += op.Bytes
+	}
+	return costPer(t, float64(n)/1e9)
+}
+
+func cpuPerOp(t *report.Target) (float64, error) {
+	var n int64
+	for _, op := range t.Ops {
+		n += op.OK
+	}
+	return costPer(t, float64(n)/1e3)
+}
+
+func costPer(t *report.Target, units float64) (float64, error) {
+	switch {
+	case t.Cost == nil:
+		return 0, fmt.Errorf("no cost was measured")
+	case units == 0:
+		return 0, fmt.Errorf("nothing was done")
+	}
+	return t.Cost.CPUSeconds / units, nil
+}
+
+func kibPerSession(t *report.Target) (float64, error) {
+	if t.Cost == nil || t.Cost.KiBPerIdle == 0 {
+		return 0, fmt.Errorf("no memory was measured")
+	}
+	return t.Cost.KiBPerIdle, nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"fastftps/bench/report"
+)
+
+// table collects the values of all rounds.
+type table struct {
+	rows   []row
+	values []map[string][]float64 // by row and product
+	faults []map[string]string    // why there is no value
+	env    report.Env
+}
+
+func newTable(rows []row) *table {
+	t := &table{rows: rows}
+	for range rows {
+		t.values = append(t.values, map[string][]float64{})
+		t.faults = append(t.faults, map[string]string{})
+	}
+	return t
+}
+
+func (t *table) note(i int, product string, v float64, err error) {
+	if err != nil {
+		t.faults[i][product] = err.Error()
+		return
+	}
+	t.values[i][product] = append(t.values[i][product], v)
+}
+
+// spread is the median of some values, and their least and largest.
+type spread struct{ median, low, high float64 }
+
+func spreadOf(v []float64) spread {
+	v = slices.Sorted(slices.Values(v))
+	m := v[len(v)/2]
+	if len(v)%2 == 0 {
+		m = (v[len(v)/2-1] + m) / 2
+	}
+	return spread{m, v[0], v[len(v)-1]}
+}
+
+func (s spread) String() string {
+	return fmt.Sprintf("%s (%s–%s)", figure(s.median), figure(s.low), figure(s.high))
+}
+
+// figure writes three significant digits.
+func figure(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case v >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+// ratio is how much better ours is than the best peer: its median over ours. No
+// peer with a value: 0.
+func (t *table) ratio(i int) (best string, ratio float64) {
+	ours := t.values[i][products[0].name]
+	if len(ours) == 0 {
+		return "", 0
+	}
+	least := 0.0
+	for _, p := range products[1:] {
+		if v := t.values[i][p.name]; len(v) > 0 {
+			if m := spreadOf(v).median; best == "" || m < least {
+				best, least = p.name, m
+			}
+		}
+	}
+	if m := spreadOf(ours).median; m > 0 {
+		ratio = least / m
+	}
+	return best, ratio
+}
+
+// write writes the page.
+func (t *table) write(o *options) error {
+	out := io.Writer(os.Stdout)
+	if o.out != "" {
+		f, err := os.Create(o.out)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		out = f
+	}
+	_, err := io.WriteString(out, t.page(o))
+	return err
+}
+
+func (t *table) page(o *options) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Performance beside the peers
+
+Written by `+"`make bench-peers`"+` on %s. Every figure is CPU of the server, its children included, for a unit of work, or
+memory: less is better. Each is the median of %d rounds of %s, with the least and the largest; the servers take turns in
+each row of each round. *Best peer* is its median over ours: above 1 ours is better, and within 0.9 to 1.1 there is no
+difference on this machine.
+
+| environment | |
+|---|---|
+| machine | %s, %d cores, %d MiB |
+| system | %s %s, %s, TCP %s, files on a tmpfs, loopback in a network namespace of its own |
+| fastftps | %s %s, %s |
+`, time.Now().UTC().Format("2006-01-02"), o.rounds, o.duration, t.env.CPU, t.env.Cores, t.env.MemoryMiB, t.env.OS, t.env.Kernel, t.env.Arch, t.env.Congestion, t.env.Version, t.env.Revision, t.env.Go)
+	for _, p := range products[1:] {
+		v, err := o.version(p.pkg)
+		if err != nil {
+			v = err.Error()
+		}
+		fmt.Fprintf(&b, "| %s | Debian %s |\n", p.name, v)
+	}
+	b.WriteString(`
+All use the same ECDSA P-256 certificate and the same tree, ask for no resumption, check passwords cheaply, and have their
+limits lifted; ` + "`bench/peers/servers.go`" + ` holds the configurations.
+
+`)
+	t.writeRows(&b)
+	return b.String()
+}
+
+func (t *table) writeRows(b *strings.Builder) {
+	b.WriteString("| work | unit | best peer |")
+	for _, p := range products {
+		fmt.Fprintf(b, " %s |", p.name)
+	}
+	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(products)) + "\n")
+	var notes []string
+	for i, r := range t.rows {
+		best, ratio := t.ratio(i)
+		fmt.Fprintf(b, "| %s | %s | **%.2f** %s |", r.name, r.unit, ratio, best)
+		for _, p := range products {
+			switch v := t.values[i][p.name]; {
+			case len(v) > 0:
+				fmt.Fprintf(b, " %s |", spreadOf(v))
+			default:
+				b.WriteString(" – |")
+			}
+			if why := t.faults[i][p.name]; why != "" {
+				notes = append(notes, fmt.Sprintf("- %s, %s: %s", r.name, p.name, strings.Join(strings.Fields(why), " ")))
+			}
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\nCommands, after `fastftps bench`:\n\n")
+	for _, r := range t.rows {
+		fmt.Fprintf(b, "- %s: `%s %s://…`\n", r.name, strings.Join(shorten(r.args), " "), r.mode)
+	}
+	if len(notes) > 0 {
+		fmt.Fprintf(b, "\nWhat could not be measured, or not in each round:\n\n%s\n", strings.Join(notes, "\n"))
+	}
+}
+
+// shorten leaves the folder out of the names of scenario files.
+func shorten(args []string) []string {
+	short := slices.Clone(args)
+	for i, a := range short {
+		if n := strings.LastIndexByte(a, '/'); n >= 0 {
+			short[i] = a[n+1:]
+		}
+	}
+	return short
+}
