@@ -24,7 +24,7 @@ func (s sessionEvents) Command(v codec.Verb, code codec.Code) {
 // Login implements session.Events.
 func (s sessionEvents) Login(result string) {
 	results := map[string]metrics.LoginResult{
-		"ok": metrics.LoginOK, "denied": metrics.LoginDenied, "busy": metrics.LoginBusy, "error": metrics.LoginError,
+		"ok": metrics.LoginOK, "denied": metrics.LoginDenied, "busy": metrics.LoginBusy, "error": metrics.LoginError, "slowed": metrics.LoginSlowed,
 	}
 	s.e.metrics.Logins[results[result]].Inc()
 }

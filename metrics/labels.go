@@ -119,12 +119,13 @@ const (
 	LoginOK     LoginResult = iota
 	LoginDenied             // 530
 	LoginBusy               // the hash queue was full
+	LoginSlowed             // not checked: too many of the address wait after failures
 	LoginError              // the users could not be read, the home is missing
 	LoginGone               // the client left before the answer
 	NumLoginResults
 )
 
-var loginResults = [NumLoginResults]string{"ok", "denied", "busy", "error", "gone"}
+var loginResults = [NumLoginResults]string{"ok", "denied", "busy", "slowed", "error", "gone"}
 
 // Class is the first digit of a completion reply.
 type Class uint8

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"fastftps/auth"
 	"fastftps/codec"
@@ -38,9 +39,28 @@ func (s *Session) userName(name string) (reply, error) {
 // isControl reports whether r is a control character.
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// pass checks the password. It runs on a hash worker. The answer to a failure
-// is kept back for a time that grows with the failures of this address and
-// this user (RFC 2577 section 5).
+// awaitTurn lets the password that Work is to check wait for its turn, without
+// a worker: an address or a user that has failed is answered late, right or
+// wrong (RFC 2577 section 5). Deviation: the first failure is answered at once.
+// It returns false when there are too many before it.
+func (s *Session) awaitTurn() bool {
+	if s.cfg.LoginTurn == nil || s.state != statePassword {
+		return true
+	}
+	at, ok := s.cfg.LoginTurn(s.peer.Remote.Addr(), s.name)
+	s.wake = at
+	return ok
+}
+
+// slowed refuses a password unchecked.
+func (s *Session) slowed() reply {
+	s.wake = time.Time{}
+	s.loginEvent("slowed")
+	s.log().Warn("login refused, too many of this address wait after failures", slog.String("user", s.name))
+	return reply{codec.C421Closing, "Too many failed logins from this address, try again later"}
+}
+
+// pass checks the password. It runs on a hash worker.
 func (s *Session) pass(password string) (reply, error) {
 	switch s.state {
 	case stateReady:
@@ -85,15 +105,13 @@ func (s *Session) admitUser(u *auth.User) (reply, error) {
 	return reply{codec.C230LoggedIn, "Logged in"}, nil
 }
 
-// denied answers a wrong password, late.
+// denied answers a wrong password.
 func (s *Session) denied() reply {
 	s.attempts++
 	s.loginEvent("denied")
 	s.log().Warn("login failed", slog.String("user", s.name), slog.Int("attempt", s.attempts))
-	if s.cfg.FailureDelay != nil {
-		if d := s.cfg.FailureDelay(s.peer.Remote.Addr(), s.name); d > 0 {
-			s.wake = s.cfg.Now().Add(d)
-		}
+	if s.cfg.LoginFailed != nil {
+		s.cfg.LoginFailed(s.peer.Remote.Addr(), s.name)
 	}
 	if s.attempts < s.cfg.MaxAttempts {
 		return reply{codec.C530NotLoggedIn, "Login incorrect"}

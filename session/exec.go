@@ -37,8 +37,11 @@ func (s *Session) execute(verb codec.Verb, arg []byte, lineErr error) Action {
 		text = strings.TrimSpace(text)
 	}
 	if row.flags&mayBlock != 0 && !(row.flags&blockArg != 0 && text == "") {
+		if row.flags&hashes != 0 && !s.awaitTurn() {
+			return s.conclude(verb, s.slowed(), Close)
+		}
 		s.row, s.arg = row, text
-		return row.work()
+		return s.pending()
 	}
 	s.finish(row, row.run, text)
 	return s.after()
@@ -46,7 +49,7 @@ func (s *Session) execute(verb codec.Verb, arg []byte, lineErr error) Action {
 
 // after is what the driver must do once a command has ended.
 func (s *Session) after() Action {
-	if s.then != Continue && s.wake.IsZero() {
+	if s.then != Continue {
 		act := s.then
 		s.then = Continue
 		return act
@@ -153,8 +156,7 @@ func (s *Session) conclude(verb codec.Verb, r reply, act Action) Action {
 	return s.pending()
 }
 
-// finish runs a handler and writes what it answers. A reply that must wait is
-// kept back, together with all that follows.
+// finish runs a handler and writes what it answers.
 func (s *Session) finish(row *command, run handler, arg string) {
 	start := len(s.out)
 	r, err := run(s, arg)
@@ -167,10 +169,6 @@ func (s *Session) finish(row *command, run handler, arg string) {
 	}
 	if code := codeOf(s.out[start:]); code >= 200 {
 		s.report(row.verb, code)
-	}
-	if !s.wake.IsZero() {
-		s.held = append(s.held, s.out[start:]...)
-		s.out = s.out[:start]
 	}
 }
 

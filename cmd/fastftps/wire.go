@@ -192,19 +192,12 @@ func (s *server) sessionConfig(authenticator auth.Authenticator) session.Config 
 		MaxGlob: l.MaxGlob, MaxTextSize: l.MaxTextSize, MaxDigest: l.MaxDigest,
 	}
 	if s.slowdown != nil {
-		conf.FailureDelay, conf.LoginOK = s.failed, s.slowdown.Succeeded
+		conf.LoginFailed, conf.LoginOK = s.slowdown.Failed, s.slowdown.Succeeded
+	}
+	if s.cfg.Auth.FailureDelay > 0 { // else failures are only counted for bans
+		conf.LoginTurn = s.slowdown.Turn
 	}
 	return conf
-}
-
-// failed counts a failed login and returns its delay, 0 when failures are only
-// counted for bans.
-func (s *server) failed(addr netip.Addr, user string) time.Duration {
-	delay := s.slowdown.Failed(addr, user)
-	if s.cfg.Auth.FailureDelay == 0 {
-		return 0
-	}
-	return delay
 }
 
 func (s *server) dataConfig() dataplane.Config {
