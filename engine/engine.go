@@ -247,7 +247,7 @@ func (e *Engine) refuse(ln *listener, addr netip.Addr, say func([]byte)) bool {
 		return false
 	}
 	e.rejected(why)
-	e.log.Info("connection refused", slog.String("ip", addr.String()), slog.String("reason", string(why)))
+	e.log.Info("connection refused", slog.String("ip", addr.String()), slog.String("reason", refusals[why].name))
 	if ln.Mode != session.Implicit {
 		say([]byte("421 Too many connections, try again later\r\n"))
 	}

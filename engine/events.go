@@ -17,17 +17,10 @@ import (
 type sessionEvents struct{ e *Engine }
 
 // Command implements session.Events.
-func (s sessionEvents) Command(v codec.Verb, code codec.Code) {
-	s.e.metrics.Command(metrics.VerbOf(v.String()), int(code))
-}
+func (s sessionEvents) Command(v metrics.Verb, code codec.Code) { s.e.metrics.Command(v, int(code)) }
 
 // Login implements session.Events.
-func (s sessionEvents) Login(result string) {
-	results := map[string]metrics.LoginResult{
-		"ok": metrics.LoginOK, "denied": metrics.LoginDenied, "busy": metrics.LoginBusy, "error": metrics.LoginError, "slowed": metrics.LoginSlowed,
-	}
-	s.e.metrics.Logins[results[result]].Inc()
-}
+func (s sessionEvents) Login(r metrics.LoginResult) { s.e.metrics.Logins[r].Inc() }
 
 // Transfer implements session.Events.
 func (s sessionEvents) Transfer(t session.TransferInfo) {
@@ -47,13 +40,7 @@ func (s sessionEvents) Transfer(t session.TransferInfo) {
 }
 
 // Limit implements session.Events.
-func (s sessionEvents) Limit(key string) {
-	for l := range metrics.NumLimits {
-		if "limits."+l.String() == key {
-			s.e.metrics.Limits[l].Inc()
-		}
-	}
-}
+func (s sessionEvents) Limit(l metrics.Limit) { s.e.metrics.Limits[l].Inc() }
 
 // directionOf is the direction of a transfer command.
 func directionOf(v codec.Verb) metrics.Direction {
@@ -104,18 +91,10 @@ func metricMode(m session.Mode) metrics.Mode {
 
 // rejected counts a connection that was not admitted.
 func (e *Engine) rejected(why refusal) {
-	reasons := map[refusal]metrics.Reject{
-		refusedTotal: metrics.RejectMaxSessions, refusedPerAddr: metrics.RejectMaxPerAddress,
-		refusedRate: metrics.RejectRate, refusedDraining: metrics.RejectDraining, refusedBanned: metrics.RejectBanned,
-	}
-	e.metrics.Rejected[reasons[why]].Inc()
-	switch why {
-	case refusedTotal:
-		e.metrics.Limits[metrics.LimitMaxSessions].Inc()
-	case refusedPerAddr:
-		e.metrics.Limits[metrics.LimitMaxSessionsPerIP].Inc()
-	case refusedRate:
-		e.metrics.Limits[metrics.LimitAcceptRatePerIP].Inc()
+	r := &refusals[why]
+	e.metrics.Rejected[r.reject].Inc()
+	if r.isLimit {
+		e.metrics.Limits[r.limit].Inc()
 	}
 }
 

@@ -229,6 +229,7 @@ const (
 	LimitHashQueue
 	LimitPassivePorts
 	LimitMaxUpload
+	LimitMaxDigest
 	NumLimits
 )
 
@@ -238,7 +239,7 @@ var limits = [NumLimits]string{
 	"data_handshake_timeout", "stall_timeout", "lease_timeout", "drain_timeout", "write_timeout",
 	"max_login_attempts", "max_bad_commands", "max_line", "max_pending_input",
 	"max_pending_commands", "max_pending_output", "max_transfers", "memory", "fs_workers",
-	"cpu_workers", "hash_queue", "passive_ports", "max_upload",
+	"cpu_workers", "hash_queue", "passive_ports", "max_upload", "max_digest",
 }
 
 // String returns the limit's key.

@@ -8,6 +8,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 )
 
 // loginCommands are the access control commands (RFC 959 section 4.1.1).
@@ -55,7 +56,7 @@ func (s *Session) awaitTurn() bool {
 // slowed refuses a password unchecked.
 func (s *Session) slowed() reply {
 	s.wake = time.Time{}
-	s.loginEvent("slowed")
+	s.loginEvent(metrics.LoginSlowed)
 	s.log().Warn("login refused, too many of this address wait after failures", slog.String("user", s.name))
 	return reply{codec.C421Closing, "Too many failed logins from this address, try again later"}
 }
@@ -74,11 +75,11 @@ func (s *Session) pass(password string) (reply, error) {
 	case errors.Is(err, auth.ErrDenied):
 		return s.denied(), nil
 	case errors.Is(err, auth.ErrBusy):
-		s.loginEvent("busy")
+		s.loginEvent(metrics.LoginBusy)
 		s.then, s.state = Close, stateClosed
 		return reply{codec.C421Closing, "Too many logins at once, try again later"}, nil
 	case err != nil:
-		s.loginEvent("error")
+		s.loginEvent(metrics.LoginError)
 		if s.ctx.Err() == nil { // else the client has gone away
 			s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
 		}
@@ -92,7 +93,7 @@ func (s *Session) pass(password string) (reply, error) {
 func (s *Session) admitUser(u *auth.User) (reply, error) {
 	root, err := s.cfg.OpenFS(s.ctx, u)
 	if err != nil {
-		s.loginEvent("error")
+		s.loginEvent(metrics.LoginError)
 		s.log().Error("open root", slog.String("user", u.Name), slog.Any("err", err))
 		return reply{codec.C530NotLoggedIn, "Home directory is not available"}, nil
 	}
@@ -100,7 +101,7 @@ func (s *Session) admitUser(u *auth.User) (reply, error) {
 	if s.cfg.LoginOK != nil {
 		s.cfg.LoginOK(s.peer.Remote.Addr(), u.Name)
 	}
-	s.loginEvent("ok")
+	s.loginEvent(metrics.LoginOK)
 	s.log().Info("login", slog.String("user", u.Name), slog.Bool("tls", s.secure), slog.String("host", s.host))
 	return reply{codec.C230LoggedIn, "Logged in"}, nil
 }
@@ -108,7 +109,7 @@ func (s *Session) admitUser(u *auth.User) (reply, error) {
 // denied answers a wrong password.
 func (s *Session) denied() reply {
 	s.attempts++
-	s.loginEvent("denied")
+	s.loginEvent(metrics.LoginDenied)
 	s.log().Warn("login failed", slog.String("user", s.name), slog.Int("attempt", s.attempts))
 	if s.cfg.LoginFailed != nil {
 		s.cfg.LoginFailed(s.peer.Remote.Addr(), s.name)
@@ -116,15 +117,15 @@ func (s *Session) denied() reply {
 	if s.attempts < s.cfg.MaxAttempts {
 		return reply{codec.C530NotLoggedIn, "Login incorrect"}
 	}
-	s.limit("limits.max_login_attempts")
+	s.limit(metrics.LimitMaxLoginAttempts)
 	s.then, s.state = Close, stateClosed
 	return reply{codec.C421Closing, "Login incorrect, too many attempts"}
 }
 
 // loginEvent reports the outcome of a PASS.
-func (s *Session) loginEvent(result string) {
+func (s *Session) loginEvent(r metrics.LoginResult) {
 	if s.cfg.Events != nil {
-		s.cfg.Events.Login(result)
+		s.cfg.Events.Login(r)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -66,14 +67,13 @@ type Config struct {
 // come from whoever owns the session and must not block.
 type Events interface {
 	// Command reports an executed command and its completion code.
-	Command(v codec.Verb, code codec.Code)
-	// Login reports the outcome of a PASS: "ok", "denied", "busy", "slowed",
-	// "error".
-	Login(result string)
+	Command(v metrics.Verb, code codec.Code)
+	// Login reports the outcome of a PASS.
+	Login(r metrics.LoginResult)
 	// Transfer reports the end of a transfer.
 	Transfer(t TransferInfo)
-	// Limit reports that a limit was met, by its configuration key.
-	Limit(key string)
+	// Limit reports that a limit was met.
+	Limit(l metrics.Limit)
 }
 
 // TransferInfo describes a finished transfer to Events.

@@ -16,6 +16,7 @@ import (
 	"fastftps/auth"
 	"fastftps/codec"
 	"fastftps/internal/ftptest"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -149,14 +150,14 @@ func (a memoryAuth) Authenticate(_ context.Context, name, password string) (*aut
 // memoryEvents passes on which codes answered which commands.
 type memoryEvents struct{ m *memory }
 
-func (e memoryEvents) Command(v codec.Verb, c codec.Code) {
+func (e memoryEvents) Command(v metrics.Verb, c codec.Code) {
 	if e.m.seen != nil {
-		e.m.seen(v, c)
+		e.m.seen(codec.V(v.String()), c)
 	}
 }
-func (memoryEvents) Login(string)          {}
-func (memoryEvents) Transfer(TransferInfo) {}
-func (memoryEvents) Limit(string)          {}
+func (memoryEvents) Login(metrics.LoginResult) {}
+func (memoryEvents) Transfer(TransferInfo)     {}
+func (memoryEvents) Limit(metrics.Limit)       {}
 
 // Send implements ftptest.Server.
 func (m *memory) Send(p []byte) error {
