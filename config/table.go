@@ -23,7 +23,7 @@ var sections = []section{
 	{"tls", "Certificates and policy of all TLS connections. Suites, groups and ALPN are fixed: ECDHE with AES-GCM or ChaCha20-Poly1305."},
 	{"passive", "Data connections that the client opens (PASV, EPSV)."},
 	{"active", "Data connections that the server opens (PORT, EPRT), only ever to the client's own address and to ports from 1024."},
-	{"limits", "Every limit counts in fastftps_limits_hit_total under its own name when it bites."},
+	{"limits", "Every limit counts in fastftps_limits_hit_total under its own name when it bites; passive.ports and the connect timeouts as passive_ports and data_connect_timeout."},
 	{"auth", "Who may log in."},
 	{"storage", "What they see."},
 	{"log", "The server's log."},

@@ -5,6 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
 	"time"
 
 	"fastftps/codec"
@@ -30,14 +35,21 @@ func (s sessionEvents) Transfer(t session.TransferInfo) {
 		prot = metrics.ProtPrivate
 	}
 	m.Transfer(dir, prot, resultOf(t.Result.Cause), t.Result.Duration)
-	m.Bytes[dir][prot].Add(t.Result.Bytes)
 	if t.Result.FirstByte > 0 {
 		m.FirstByte[dir].Observe(t.Result.FirstByte)
 	}
-	if t.Result.Cause == session.CauseStalled {
+	switch t.Result.Cause {
+	case session.CauseStalled:
 		m.Limits[metrics.LimitStallTimeout].Inc()
+	case session.CauseQuota:
+		m.Limits[metrics.LimitMaxUpload].Inc()
+	case session.CausePanic:
+		m.Panics.Inc()
 	}
 }
+
+// Rejected implements session.Events.
+func (s sessionEvents) Rejected(r metrics.Reject) { s.e.metrics.Rejected[r].Inc() }
 
 // Limit implements session.Events.
 func (s sessionEvents) Limit(l metrics.Limit) { s.e.metrics.Limits[l].Inc() }
@@ -98,15 +110,35 @@ func (e *Engine) rejected(why refusal) {
 	}
 }
 
-// handshakeReason sorts the errors of a control handshake.
+// noDescriptor reports a connection that could not be accepted.
+func (e *Engine) noDescriptor(err error) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		e.metrics.Rejected[metrics.RejectDescriptors].Inc()
+	}
+	e.log.Error("accept", slog.Any("err", err))
+}
+
+// handshakeReason sorts the errors of a handshake. What crypto/tls has no type
+// for is known by its text.
 func handshakeReason(err error) metrics.HandshakeError {
 	var alert tls.AlertError
-	switch {
+	switch text := err.Error(); {
 	case errors.Is(err, tlsconn.ErrNotTLS):
 		return metrics.HandshakeNotTLS
-	case errors.Is(err, tlsconn.ErrTruncated), errors.Is(err, tlsconn.ErrNoHello), errors.Is(err, io.EOF):
+	case errors.Is(err, tlsconn.ErrNotResumed):
+		return metrics.HandshakeNotBound
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return metrics.HandshakeTimeout
+	case errors.Is(err, tlsconn.ErrTruncated), errors.Is(err, tlsconn.ErrNoHello), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return metrics.HandshakeClosed
-	case errors.As(err, &alert):
+	case strings.Contains(text, "unsupported versions"), strings.Contains(text, "unsupported version"):
+		return metrics.HandshakeVersion
+	case strings.Contains(text, "unsupported application protocols"):
+		return metrics.HandshakeALPN
+	case strings.Contains(text, "no cipher suite"), strings.Contains(text, "no ECDHE curve"), strings.Contains(text, "no key exchanges"):
+		return metrics.HandshakeCipher
+	case errors.As(err, &alert), strings.Contains(text, "remote error: tls:"):
 		return metrics.HandshakeCert
 	}
 	return metrics.HandshakeOther
@@ -123,9 +155,13 @@ func (c *conn) stateOf() metrics.SessionState {
 	return metrics.StateIdle
 }
 
-// countState moves the connection to the gauge of what it is doing now.
+// gone is the state of a connection that no gauge counts any more.
+const gone = metrics.NumSessionStates
+
+// countState moves the connection to the gauge of what it is doing now. The
+// result of a transfer may come after the connection's end.
 func (c *conn) countState() {
-	if now := c.stateOf(); now != c.counted {
+	if now := c.stateOf(); now != c.counted && c.counted != gone {
 		c.engine.metrics.Sessions[c.counted].Dec()
 		c.engine.metrics.Sessions[now].Inc()
 		c.counted = now

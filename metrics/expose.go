@@ -14,6 +14,7 @@ const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 // values are read one by one while the server counts on. Commands that never
 // came are left out, or most of the page would be zeros.
 func (s *Server) WriteTo(w io.Writer) (int64, error) {
+	s.scrape()
 	p := page{buf: make([]byte, 0, 32<<10)}
 	s.writeConnections(&p)
 	s.writeTLS(&p)

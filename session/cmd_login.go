@@ -79,10 +79,12 @@ func (s *Session) pass(password string) (reply, error) {
 		s.then, s.state = Close, stateClosed
 		return reply{codec.C421Closing, "Too many logins at once, try again later"}, nil
 	case err != nil:
-		s.loginEvent(metrics.LoginError)
-		if s.ctx.Err() == nil { // else the client has gone away
+		result := metrics.LoginGone
+		if s.ctx.Err() == nil {
+			result = metrics.LoginError
 			s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
 		}
+		s.loginEvent(result)
 		s.then, s.state = Close, stateClosed
 		return reply{codec.C421Closing, "Login is not possible now, try again later"}, nil
 	}
@@ -157,7 +159,7 @@ func (s *Session) rein(string) (reply, error) {
 // smuggled refuses to cross a border between clear text and TLS while bytes of
 // the near side lie behind the command: they are never executed.
 func (s *Session) smuggled() reply {
-	s.log().Warn("bytes behind a TLS border command")
+	s.rejected(metrics.RejectInjection, "bytes behind a TLS border command")
 	s.then, s.state = Close, stateClosed
 	return reply{codec.C503BadSequence, "Nothing may follow this command before TLS changes"}
 }

@@ -72,6 +72,9 @@ type Events interface {
 	Login(r metrics.LoginResult)
 	// Transfer reports the end of a transfer.
 	Transfer(t TransferInfo)
+	// Rejected reports a client that is cut off: it does not speak FTP, or
+	// crosses a border of TLS as no client does.
+	Rejected(r metrics.Reject)
 	// Limit reports that a limit was met.
 	Limit(l metrics.Limit)
 }

@@ -132,7 +132,7 @@ func (s *Session) refuseUnknown(verb codec.Verb, line []byte) (*command, reply, 
 	if s.state != stateReady {
 		s.bad++
 		if foreign(verb) || foreignLine(line) {
-			s.log().Info("not an FTP client", slog.String("verb", verb.String()))
+			s.rejected(metrics.RejectProtocol, "not an FTP client")
 			return nil, reply{}, CloseDrop
 		}
 		if s.bad >= s.cfg.MaxBadCommands {
@@ -219,6 +219,14 @@ func (s *Session) limit(l metrics.Limit) {
 	s.log().Info("limit", slog.String("limit", l.String()))
 	if s.cfg.Events != nil {
 		s.cfg.Events.Limit(l)
+	}
+}
+
+// rejected reports a client that is cut off, and why.
+func (s *Session) rejected(r metrics.Reject, why string) {
+	s.log().Warn(why)
+	if s.cfg.Events != nil {
+		s.cfg.Events.Rejected(r)
 	}
 }
 

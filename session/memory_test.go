@@ -157,6 +157,7 @@ func (e memoryEvents) Command(v metrics.Verb, c codec.Code) {
 }
 func (memoryEvents) Login(metrics.LoginResult) {}
 func (memoryEvents) Transfer(TransferInfo)     {}
+func (memoryEvents) Rejected(metrics.Reject)   {}
 func (memoryEvents) Limit(metrics.Limit)       {}
 
 // Send implements ftptest.Server.

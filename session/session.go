@@ -18,6 +18,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -247,7 +248,7 @@ func (s *Session) speaksTLS() bool {
 	if s.secure || s.state == stateReady || s.dec.Partial() {
 		return false
 	}
-	s.log().Info("implicit client on an explicit listener")
+	s.rejected(metrics.RejectProtocol, "implicit client on an explicit listener")
 	return true
 }
 

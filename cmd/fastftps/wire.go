@@ -280,12 +280,9 @@ func (s *server) serveMetrics() error {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	up := func() error { return nil }
-	handler := s.metrics.Handler(up, up)
+	s.metrics.OnScrape(func() { s.metrics.HashQueue.Set(int64(s.pool.Waiting())) })
 	s.http = &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.metrics.HashQueue.Set(int64(s.pool.Waiting()))
-			handler.ServeHTTP(w, r)
-		}),
+		Handler:           s.metrics.Handler(up, up),
 		ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	go func() {
