@@ -188,6 +188,6 @@ func (l *Log) keys() []key {
 
 func (m *Metrics) keys() []key {
 	return []key{
-		{"metrics.addr", "", str(&m.Addr, "host:port", addrOrEmpty), "Address for /metrics, /healthz and /readyz, as 127.0.0.1:9821; empty: off."},
+		{"metrics.addr", "", str(&m.Addr, "host:port", addrOrEmpty), "Address for /metrics, /healthz and /readyz, as 127.0.0.1:9821; empty: off. /healthz answers 503 when the clock of the control connections has stood still for 5s, /readyz while the server drains and while max_sessions is reached."},
 	}
 }

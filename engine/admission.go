@@ -85,6 +85,13 @@ func (a *admission) enter(addr netip.Addr, now time.Time) refusal {
 	return admitted
 }
 
+// full reports whether nobody would be admitted.
+func (a *admission) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total >= a.maxTotal
+}
+
 // allow is the generic cell rate algorithm with a burst of one second.
 func (c *client) allow(now time.Time, perSecond int) bool {
 	if perSecond <= 0 {

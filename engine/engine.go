@@ -246,6 +246,36 @@ func (e *Engine) release() {
 	_ = e.workers.ReleaseTimeout(time.Second)
 }
 
+// maxLag is how long ago the last tick may be of a server that is alive.
+const maxLag = 5 * tickEvery
+
+// Alive returns nil while the clock of the control connections ticks, and with
+// it every time limit. It is false before Serve and after Shutdown.
+func (e *Engine) Alive() error {
+	if lag := time.Since(e.clock.start) - e.now(); lag > maxLag {
+		return fmt.Errorf("the last tick was %v ago", lag.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// The reasons for which a server takes no new client.
+var (
+	errDraining = errors.New("draining")
+	errFull     = errors.New("max_sessions is reached")
+)
+
+// Ready returns nil when a new client would be taken: not while the server goes
+// down, and not while it is full, so that a balancer sends clients elsewhere.
+func (e *Engine) Ready() error {
+	switch {
+	case e.draining.Load():
+		return errDraining
+	case e.admission.full():
+		return errFull
+	}
+	return nil
+}
+
 // Sessions is the number of control connections.
 func (e *Engine) Sessions() int { return e.conns.len() }
 

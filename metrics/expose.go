@@ -196,7 +196,7 @@ var (
 
 // Handler serves /metrics, /healthz (alive) and /readyz (taking new clients).
 // ready returns nil when the server takes clients; alive returns nil while its
-// event loops turn. Their errors become the body of a 503.
+// clock ticks. Their errors become the body of a 503.
 func (s *Server) Handler(alive, ready func() error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {

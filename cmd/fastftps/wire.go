@@ -279,10 +279,9 @@ func (s *server) serveMetrics() error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	up := func() error { return nil }
 	s.metrics.OnScrape(func() { s.metrics.HashQueue.Set(int64(s.pool.Waiting())) })
 	s.http = &http.Server{
-		Handler:           s.metrics.Handler(up, up),
+		Handler:           s.metrics.Handler(s.engine.Alive, s.engine.Ready),
 		ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	go func() {
