@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Perm is a set of what a user may do. The command table names the bits that a
@@ -42,6 +43,7 @@ type User struct {
 var (
 	ErrDenied = errors.New("login incorrect")
 	ErrBusy   = errors.New("too many logins at once")
+	ErrLate   = fmt.Errorf("%w: no worker in time", ErrBusy) // Pool alone: PoolOptions.Wait was over
 )
 
 // Authenticator checks a name and a password. It may block for as long as a

@@ -87,8 +87,8 @@ func NewPool(o PoolOptions) (*Pool, error) {
 }
 
 // Do runs fn on a worker and returns when it has ended. It returns ErrBusy
-// without running fn when the queue is full, when no worker got to it in time
-// or when the pool is closed, and the context's error when that ended first; a
+// without running fn when the queue is full or the pool is closed, ErrLate when
+// no worker got to it in time, and the context's error when that ended first; a
 // function that has begun then runs to its end, so it must not write to what
 // the caller reads after an error.
 func (p *Pool) Do(ctx context.Context, fn func()) error {
@@ -98,15 +98,17 @@ func (p *Pool) Do(ctx context.Context, fn func()) error {
 	}
 	timer := time.NewTimer(p.wait)
 	defer timer.Stop()
+	busy := ErrBusy
 	select {
 	case <-job.done:
 		return job.ended()
 	case <-ctx.Done():
 	case <-timer.C:
+		busy = ErrLate
 	case <-p.stop:
 	}
 	if p.drop(job) && ctx.Err() == nil {
-		return ErrBusy
+		return busy
 	}
 	select { // a worker was just quicker: its end is near
 	case <-job.done:

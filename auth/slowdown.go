@@ -12,7 +12,7 @@ import (
 type SlowdownOptions struct {
 	First   time.Duration // delay after the first failure; 1 s, doubled with each further one
 	Max     time.Duration // most that an address is delayed; 30 s
-	UserMax time.Duration // most that a user name is delayed; 5 s
+	UserMax time.Duration // most that a user name is delayed; 5 s, or Max if that is less
 	Decay   time.Duration // a failure is forgotten in this time; 5 minutes
 	Entries int           // addresses and names remembered; 100,000
 
@@ -23,16 +23,16 @@ type SlowdownOptions struct {
 	Now func() time.Time // clock; time.Now
 }
 
-// Slowdown counts failed logins by address and by user name and says how long
-// the next login must wait. It never blocks and keeps no timer: the session
+// Slowdown counts failed logins by address and by user name and says when the
+// next login may be answered. It never blocks and keeps no timer: the session
 // waits. A name is only ever delayed, for a lock would let anybody shut its
 // owner out. IPv6 addresses count by their /64, which one client owns whole.
 // Safe for use by many goroutines.
 //
-// Failed returns the delay for the refusal it counts, Delay what a new attempt
-// still has to wait. Delaying refusals alone tells a wrong password by the
-// silence that follows it, so a session that is to withstand guessing over many
-// connections asks Delay before it checks the password.
+// A session asks Turn before it checks a password, so a right one waits like a
+// wrong one: silence tells nothing, and hanging up early spares no wait. The
+// logins of one address take turns, each as late as if those before it had
+// failed, so guessing over many connections is no faster than over one.
 type Slowdown struct {
 	o    SlowdownOptions
 	seed maphash.Seed
@@ -52,6 +52,9 @@ type failures struct {
 	window time.Time // began at the first of strikes
 	strike int       // failures within BanWindow
 	banned time.Time // until then
+
+	ahead int       // logins that have a turn and are not answered
+	free  time.Time // the next turn
 }
 
 // NewSlowdown returns an empty table.
@@ -63,7 +66,7 @@ func NewSlowdown(o SlowdownOptions) *Slowdown {
 	}
 	def(&o.First, time.Second)
 	def(&o.Max, 30*time.Second)
-	def(&o.UserMax, 5*time.Second)
+	def(&o.UserMax, min(5*time.Second, o.Max))
 	def(&o.Decay, 5*time.Minute)
 	def(&o.BanWindow, 10*time.Minute)
 	def(&o.BanTime, 15*time.Minute)
@@ -76,27 +79,56 @@ func NewSlowdown(o SlowdownOptions) *Slowdown {
 	return &Slowdown{o: o, seed: maphash.MakeSeed(), table: newLRU[slowKey, failures](o.Entries)}
 }
 
-// Delay returns how long a login from addr as user must still wait: 1 s, 2 s,
-// 4 s and so on since the last failure, 0 when there was none or it is long
-// enough ago.
-func (s *Slowdown) Delay(addr netip.Addr, user string) time.Duration {
+// Turn says when a login from addr as user is to be checked and answered, the
+// zero time for at once. After n failures that is 2^(n-1) times First behind
+// the last answer. ok is false when more logins of the address wait already
+// than have their turn within Max: this one is not to be checked at all.
+func (s *Slowdown) Turn(addr netip.Addr, user string) (at time.Time, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
-	return max(
-		s.remainingLocked(s.addrKey(addr), s.o.Max, now),
-		s.remainingLocked(s.userKey(user), s.o.UserMax, now))
+	if f := s.table.get(s.addrKey(addr)); f != nil {
+		if at, ok = s.turnLocked(f, now); !ok {
+			return at, false
+		}
+	}
+	if f := s.table.get(s.userKey(user)); f != nil {
+		s.fade(f, now)
+		at = later(at, f.last.Add(delay(s.o.First, f.count, s.o.UserMax)))
+	}
+	if !at.After(now) {
+		return time.Time{}, true
+	}
+	return at, true
 }
 
-// Failed counts a refused login and returns the delay that the next one gets.
-func (s *Slowdown) Failed(addr netip.Addr, user string) time.Duration {
+// turnLocked gives out the next turn of an address.
+func (s *Slowdown) turnLocked(f *failures, now time.Time) (at time.Time, ok bool) {
+	s.fade(f, now)
+	if f.count == 0 {
+		return time.Time{}, true
+	}
+	if !now.Before(f.free) {
+		f.ahead, f.free = 0, now // nobody waits any more
+	}
+	if at = f.free; at.Sub(now) > s.o.Max {
+		return at, false
+	}
+	f.ahead++
+	f.free = at.Add(delay(s.o.First, f.count+f.ahead, s.o.Max))
+	return at, true
+}
+
+// Failed counts a login that was refused.
+func (s *Slowdown) Failed(addr netip.Addr, user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
-	ofAddr := s.countLocked(s.addrKey(addr), now)
-	s.strikeLocked(ofAddr, now)
-	delay := s.delayOf(ofAddr, s.o.Max)
-	return max(delay, s.delayOf(s.countLocked(s.userKey(user), now), s.o.UserMax))
+	f := s.countLocked(s.addrKey(addr), now)
+	s.strikeLocked(f, now)
+	f.ahead = max(0, f.ahead-1) // it counts as a failure now
+	f.free = later(f.free, now.Add(delay(s.o.First, f.count, s.o.Max)))
+	s.countLocked(s.userKey(user), now)
 }
 
 // Succeeded forgets the failures of the name and halves those of the address: a
@@ -107,6 +139,10 @@ func (s *Slowdown) Succeeded(addr netip.Addr, user string) {
 	s.table.remove(s.userKey(user))
 	if f := s.table.get(s.addrKey(addr)); f != nil {
 		f.count /= 2
+		f.ahead = max(0, f.ahead-1)
+		if f.ahead == 0 {
+			f.free = s.o.Now().Add(delay(s.o.First, f.count, s.o.Max))
+		}
 	}
 }
 
@@ -120,15 +156,6 @@ func (s *Slowdown) Banned(addr netip.Addr) bool {
 	defer s.mu.Unlock()
 	f := s.table.get(s.addrKey(addr))
 	return f != nil && s.o.Now().Before(f.banned)
-}
-
-func (s *Slowdown) remainingLocked(k slowKey, most time.Duration, now time.Time) time.Duration {
-	f := s.table.get(k)
-	if f == nil {
-		return 0
-	}
-	s.fade(f, now)
-	return max(0, s.delayOf(f, most)-now.Sub(f.last))
 }
 
 func (s *Slowdown) countLocked(k slowKey, now time.Time) *failures {
@@ -163,15 +190,22 @@ func (s *Slowdown) fade(f *failures, now time.Time) {
 	f.faded = f.faded.Add(time.Duration(n) * s.o.Decay)
 }
 
-func (s *Slowdown) delayOf(f *failures, most time.Duration) time.Duration {
-	d := s.o.First
-	for i := 1; i < f.count && d < most; i++ {
-		d *= 2
-	}
-	if f.count == 0 {
+// delay is first, doubled with each failure but the first, and at most most.
+func delay(first time.Duration, failures int, most time.Duration) time.Duration {
+	if failures == 0 {
 		return 0
 	}
-	return min(d, most)
+	for i := 1; i < failures && first < most; i++ {
+		first *= 2
+	}
+	return min(first, most)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (s *Slowdown) addrKey(a netip.Addr) slowKey {

@@ -33,43 +33,124 @@ var (
 	other = netip.MustParseAddr("192.0.2.2")
 )
 
+// wait is how long a login that comes now waits for its answer.
+func (c *clock) wait(t *testing.T, s *Slowdown, addr netip.Addr, user string) time.Duration {
+	t.Helper()
+	at, ok := s.Turn(addr, user)
+	if !ok {
+		t.Fatal("the line is full")
+	}
+	if at.IsZero() {
+		return 0
+	}
+	return at.Sub(c.now())
+}
+
+// TestSlowdownGrowsAndIsCapped: one guess after another, each as soon as the
+// one before it was answered.
 func TestSlowdownGrowsAndIsCapped(t *testing.T) {
 	c := newClock()
 	s := NewSlowdown(SlowdownOptions{Now: c.now})
-	if d := s.Delay(home, "alice"); d != 0 {
-		t.Fatalf("before any failure: got %v, want 0", d)
-	}
-	for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
-		if got := s.Failed(home, fmt.Sprint("user", i)); got != want*time.Second {
-			t.Errorf("failure %d: got %v, want %vs", i+1, got, int(want))
+	for i, want := range []time.Duration{0, 1, 2, 4, 8, 16, 30, 30} {
+		got := c.wait(t, s, home, fmt.Sprint("user", i))
+		if got != want*time.Second {
+			t.Errorf("guess %d: waits %v, want %ds", i+1, got, int(want))
 		}
+		c.add(got)
+		s.Failed(home, fmt.Sprint("user", i))
+	}
+	if got := c.wait(t, s, other, "alice"); got != 0 {
+		t.Errorf("another address: waits %v, want 0", got)
 	}
 	c.add(10 * time.Second)
-	if got, want := s.Delay(home, "alice"), 20*time.Second; got != want {
-		t.Errorf("10 s after the last failure: got %v, want %v", got, want)
+	if got, want := c.wait(t, s, home, "alice"), 20*time.Second; got != want {
+		t.Errorf("10 s after the last failure: waits %v, want %v", got, want)
 	}
-	c.add(20 * time.Second)
-	if got := s.Delay(home, "alice"); got != 0 {
-		t.Errorf("after the delay: got %v, want 0", got)
+}
+
+// TestSlowdownIsOverAfterItsTime: who waited on his own is answered at once.
+func TestSlowdownIsOverAfterItsTime(t *testing.T) {
+	c := newClock()
+	s := NewSlowdown(SlowdownOptions{Now: c.now})
+	for range 3 {
+		s.Failed(home, "alice")
 	}
-	if got := s.Delay(other, "alice"); got != 0 {
-		t.Errorf("another address: got %v, want 0", got)
+	c.add(4 * time.Second)
+	if got := c.wait(t, s, home, "alice"); got != 0 {
+		t.Errorf("waits %v, want 0", got)
+	}
+}
+
+// TestSlowdownInParallel: many connections at once are answered as one that
+// guesses again and again, and no login waits for more than Max.
+func TestSlowdownInParallel(t *testing.T) {
+	c := newClock()
+	s := NewSlowdown(SlowdownOptions{Now: c.now})
+	s.Failed(home, "alice")
+	const length = 10 * time.Minute
+	var turns []time.Time
+	answered := 0
+	for end := c.now().Add(length); c.now().Before(end); c.add(time.Second) {
+		for range 64 {
+			at, ok := s.Turn(home, "alice")
+			if wait := at.Sub(c.now()); ok && wait > 30*time.Second {
+				t.Fatalf("a login waits %v", wait)
+			}
+			if ok {
+				turns = append(turns, at)
+			}
+		}
+		for len(turns) > 0 && !turns[0].After(c.now()) {
+			turns = turns[1:]
+			answered++
+			s.Failed(home, "alice")
+		}
+	}
+	// 1, 2, 4, 8, 16 seconds, then one in 30.
+	if most := 6 + int(length/(30*time.Second)); answered > most {
+		t.Errorf("%d guesses in %v over 64 connections, want at most %d", answered, length, most)
+	}
+}
+
+// TestSlowdownHangUp: who does not stay for the answer comes no earlier to the
+// next one.
+func TestSlowdownHangUp(t *testing.T) {
+	c := newClock()
+	s := NewSlowdown(SlowdownOptions{Now: c.now})
+	s.Failed(home, "alice")
+	var last time.Duration
+	for range 4 {
+		wait := c.wait(t, s, home, "alice")
+		if wait <= last {
+			t.Errorf("waits %v after %v", wait, last)
+		}
+		last = wait
+	}
+	if _, ok := s.Turn(home, "alice"); ok {
+		t.Error("got a turn later than the longest wait")
+	}
+	c.add(time.Minute)
+	if wait := c.wait(t, s, home, "alice"); wait != 0 {
+		t.Errorf("waits %v once all have gone, want 0", wait)
 	}
 }
 
 func TestSlowdownOfAUserIsNoLock(t *testing.T) {
-	c := newClock()
-	s := NewSlowdown(SlowdownOptions{Now: c.now})
-	for i := range 1000 {
-		addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		s.Failed(addr, "alice")
-	}
-	if got, want := s.Delay(home, "alice"), 5*time.Second; got != want {
-		t.Errorf("owner's delay: got %v, want %v", got, want)
-	}
-	c.add(5 * time.Second)
-	if got := s.Delay(home, "alice"); got != 0 {
-		t.Errorf("owner's delay 5 s later: got %v, want 0", got)
+	for _, most := range []time.Duration{30 * time.Second, 2 * time.Second} {
+		c := newClock()
+		s := NewSlowdown(SlowdownOptions{Now: c.now, Max: most})
+		for i := range 1000 {
+			addr := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+			s.Failed(addr, "alice")
+		}
+		want := min(5*time.Second, most)
+		if got := c.wait(t, s, home, "alice"); got != want {
+			t.Errorf("owner waits %v, want %v", got, want)
+		}
+		c.add(want)
+		if got := c.wait(t, s, home, "alice"); got != 0 {
+			t.Errorf("owner waits %v after %v, want 0", got, want)
+		}
 	}
 }
 
@@ -80,12 +161,14 @@ func TestSlowdownDecays(t *testing.T) {
 		s.Failed(home, "alice")
 	}
 	c.add(3 * time.Minute) // 5 - 3 = 2 failures left, this is the third
-	if got, want := s.Failed(home, "alice"), 4*time.Second; got != want {
-		t.Errorf("after three decays: got %v, want %v", got, want)
+	s.Failed(home, "alice")
+	if got, want := c.wait(t, s, home, "alice"), 4*time.Second; got != want {
+		t.Errorf("after three decays: waits %v, want %v", got, want)
 	}
 	c.add(time.Hour)
-	if got, want := s.Failed(home, "alice"), time.Second; got != want {
-		t.Errorf("after an hour: got %v, want %v", got, want)
+	s.Failed(home, "alice")
+	if got, want := c.wait(t, s, home, "alice"), time.Second; got != want {
+		t.Errorf("after an hour: waits %v, want %v", got, want)
 	}
 }
 
@@ -96,15 +179,30 @@ func TestSlowdownSucceeded(t *testing.T) {
 		s.Failed(home, "victim")
 	}
 	s.Succeeded(home, "mine")
-	if got, want := s.Delay(home, "mine"), 2*time.Second; got != want {
-		t.Errorf("address after a success: got %v, want %v", got, want)
+	if got, want := c.wait(t, s, home, "mine"), 2*time.Second; got != want {
+		t.Errorf("address after a success: waits %v, want %v", got, want)
 	}
-	if got, want := s.Delay(other, "victim"), 5*time.Second; got != want {
-		t.Errorf("another user after a success: got %v, want %v", got, want)
+	if got, want := c.wait(t, s, other, "victim"), 5*time.Second; got != want {
+		t.Errorf("another user after a success: waits %v, want %v", got, want)
 	}
 	s.Succeeded(other, "victim")
-	if got := s.Delay(other, "victim"); got != 0 {
-		t.Errorf("the user after a success: got %v, want 0", got)
+	if got := c.wait(t, s, other, "victim"); got != 0 {
+		t.Errorf("the user after a success: waits %v, want 0", got)
+	}
+}
+
+// TestSlowdownForgivesATypo: after one failure and one success many logins at
+// once are answered at once.
+func TestSlowdownForgivesATypo(t *testing.T) {
+	c := newClock()
+	s := NewSlowdown(SlowdownOptions{Now: c.now})
+	s.Failed(home, "alice")
+	c.add(c.wait(t, s, home, "alice"))
+	s.Succeeded(home, "alice")
+	for range 10 {
+		if got := c.wait(t, s, home, "alice"); got != 0 {
+			t.Fatalf("waits %v, want 0", got)
+		}
 	}
 }
 
@@ -121,9 +219,10 @@ func TestSlowdownAddresses(t *testing.T) {
 		{"zone", "fe80::1%eth0", "fe80::2%eth1", true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := NewSlowdown(SlowdownOptions{Now: newClock().now})
+			c := newClock()
+			s := NewSlowdown(SlowdownOptions{Now: c.now})
 			s.Failed(netip.MustParseAddr(tt.failed), "alice")
-			if got := s.Delay(netip.MustParseAddr(tt.asked), "bob") > 0; got != tt.delayed {
+			if got := c.wait(t, s, netip.MustParseAddr(tt.asked), "bob") > 0; got != tt.delayed {
 				t.Errorf("got delayed: %t, want %t", got, tt.delayed)
 			}
 		})
@@ -131,7 +230,8 @@ func TestSlowdownAddresses(t *testing.T) {
 }
 
 func TestSlowdownIsBounded(t *testing.T) {
-	s := NewSlowdown(SlowdownOptions{Now: newClock().now, Entries: 100})
+	c := newClock()
+	s := NewSlowdown(SlowdownOptions{Now: c.now, Entries: 100})
 	for i := range 10_000 {
 		s.Failed(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), fmt.Sprint("user", i))
 	}
@@ -139,7 +239,7 @@ func TestSlowdownIsBounded(t *testing.T) {
 		t.Errorf("entries: got %d, want 100", got)
 	}
 	s.Failed(home, "alice")
-	if s.Delay(home, "alice") == 0 {
+	if c.wait(t, s, home, "alice") == 0 {
 		t.Error("the newest failure is forgotten")
 	}
 }
@@ -170,7 +270,11 @@ func TestBan(t *testing.T) {
 	if s.Banned(home) {
 		t.Error("the ban does not end")
 	}
-	if off := NewSlowdown(SlowdownOptions{}); off.Failed(home, "x") == 0 || off.Banned(home) {
+	off := NewSlowdown(SlowdownOptions{})
+	for range 1000 {
+		off.Failed(home, "x")
+	}
+	if off.Banned(home) {
 		t.Error("bans are on by default")
 	}
 }
@@ -183,7 +287,7 @@ func TestSlowdownConcurrent(t *testing.T) {
 			for j := range 500 {
 				addr, user := netip.AddrFrom4([4]byte{10, 0, byte(i), byte(j)}), fmt.Sprint(j%20)
 				s.Failed(addr, user)
-				s.Delay(addr, user)
+				s.Turn(addr, user)
 				s.Banned(addr)
 				s.Succeeded(addr, user)
 			}

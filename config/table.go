@@ -23,7 +23,7 @@ var sections = []section{
 	{"tls", "Certificates and policy of all TLS connections. Suites, groups and ALPN are fixed: ECDHE with AES-GCM or ChaCha20-Poly1305."},
 	{"passive", "Data connections that the client opens (PASV, EPSV)."},
 	{"active", "Data connections that the server opens (PORT, EPRT), only ever to the client's own address and to ports from 1024."},
-	{"limits", "Every limit counts in fastftps_limits_hit_total under its own name when it bites."},
+	{"limits", "Every limit counts in fastftps_limits_hit_total under its own name when it bites; passive.ports and the connect timeouts as passive_ports and data_connect_timeout."},
 	{"auth", "Who may log in."},
 	{"storage", "What they see."},
 	{"log", "The server's log."},
@@ -157,8 +157,8 @@ func (a *Auth) keys() []key {
 		{"auth.users", "/etc/fastftps/users.toml", str(&a.Users, "file name, absolute", absOrEmpty), "The users file; see \"fastftps user\". Read again at SIGHUP. Nobody but its owner may write it, nobody but owner and group may read it."},
 		{"auth.credential_cache", "2m", duration(&a.CredentialCache, 0, day), "A password that was right is remembered this long, as a keyed hash, so that the next session costs no password hash. 0s: never."},
 		{"auth.credential_entries", "10000", integer(&a.CredentialEntries, 1, 10_000_000), "And at most so many."},
-		{"auth.failure_delay", "1s", duration(&a.FailureDelay, 0, time.Minute), "Delay after a failed login, doubled with each further one of the same address. 0s: none."},
-		{"auth.failure_delay_max", "30s", duration(&a.FailureDelayMax, 0, 10*time.Minute), "Most that it grows to. A user name as such is never delayed for more than 5s, and never locked."},
+		{"auth.failure_delay", "1s", duration(&a.FailureDelay, 0, time.Minute), "How long an address that failed to log in waits for its next answer, right or wrong, doubled with each further failure. Its logins take turns over all its connections; one that would wait too long is answered 421. 0s: no delay."},
+		{"auth.failure_delay_max", "30s", duration(&a.FailureDelayMax, 0, 10*time.Minute), "Most that it grows to, and most that a login waits. A user name as such is never delayed for more than 5s, and never locked."},
 		{"auth.failure_decay", "5m", duration(&a.FailureDecay, time.Second, 7*day), "One failure is forgotten in this time."},
 		{"auth.failure_entries", "100000", integer(&a.FailureEntries, 1, 10_000_000), "Addresses and names remembered."},
 		{"auth.ban_after", "0", integer(&a.BanAfter, 0, 1_000_000), "Failures of one address within ban_window that ban it; 0: nobody is banned."},
@@ -188,6 +188,6 @@ func (l *Log) keys() []key {
 
 func (m *Metrics) keys() []key {
 	return []key{
-		{"metrics.addr", "", str(&m.Addr, "host:port", addrOrEmpty), "Address for /metrics, /healthz and /readyz, as 127.0.0.1:9821; empty: off."},
+		{"metrics.addr", "", str(&m.Addr, "host:port", addrOrEmpty), "Address for /metrics, /healthz and /readyz, as 127.0.0.1:9821; empty: off. /healthz answers 503 when the clock of the control connections has stood still for 5s, /readyz while the server drains and while max_sessions is reached."},
 	}
 }

@@ -37,6 +37,9 @@ func (t *transfer) dialFrom(ctx context.Context, port int) (*net.TCPConn, error)
 	d.SetMultipathTCP(false)
 	c, err := d.DialContext(ctx, "tcp", t.to.String())
 	if err != nil {
+		if ctx.Err() == context.DeadlineExceeded {
+			t.plane.stats.ConnectTimeouts.Add(1)
+		}
 		return nil, err
 	}
 	return c.(*net.TCPConn), nil

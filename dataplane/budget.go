@@ -16,6 +16,7 @@ type budget struct {
 	mu      sync.Mutex // guards the fields below
 	free    int64
 	waiters []*claim
+	total   int64 // never changed
 }
 
 type claim struct {
@@ -23,7 +24,14 @@ type claim struct {
 	granted chan struct{}
 }
 
-func newBudget(n int64) *budget { return &budget{free: n} }
+func newBudget(n int64) *budget { return &budget{free: n, total: n} }
+
+// used is how many bytes are taken.
+func (b *budget) used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.total - b.free
+}
 
 // try takes n bytes if they are there and nobody waits for some.
 func (b *budget) try(n int64) bool {

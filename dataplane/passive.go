@@ -172,6 +172,7 @@ func (p *passivePool) start(l *lease, t *transfer) error {
 		return ErrNoEndpoint
 	case l.conn == nil:
 		if p.plane.full() {
+			p.plane.stats.Overloads.Add(1)
 			return ErrOverload
 		}
 		l.t = t
@@ -243,6 +244,7 @@ func (p *passivePool) sweep(now time.Time) {
 		switch l := p.leases[i]; {
 		case l.t != nil:
 			if now.Sub(l.t.started) >= p.plane.cfg.ConnectWait {
+				p.plane.stats.ConnectTimeouts.Add(1)
 				p.expireLocked(l, CauseNoConn)
 			}
 		case now.Sub(l.made) >= p.plane.cfg.LeaseTTL:

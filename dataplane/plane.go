@@ -63,6 +63,9 @@ func New(cfg Config) (*Plane, error) {
 // Stats returns the counters.
 func (p *Plane) Stats() *Stats { return &p.stats }
 
+// BufferBytes is how much of Config.Budget is in use.
+func (p *Plane) BufferBytes() int64 { return p.budget.used() }
+
 // Sweep ends what has waited or stalled too long at the time now: leases,
 // transfers without a connection, transfers without progress. The engine calls
 // it once a second; there is no timer a connection.
@@ -118,6 +121,7 @@ func (p *Plane) full() bool { return p.workers.Free() == 0 }
 // submit gives a transfer its goroutine. It never blocks.
 func (p *Plane) submit(t *transfer) error {
 	if p.workers.Invoke(t) != nil {
+		p.stats.Overloads.Add(1)
 		return ErrOverload
 	}
 	return nil
@@ -127,7 +131,7 @@ func (p *Plane) submit(t *transfer) error {
 // file may block.
 func (p *Plane) endEarly(t *transfer, why Cause, err error) {
 	t.failed, t.failure = why, err
-	if p.submit(t) != nil {
+	if p.workers.Invoke(t) != nil {
 		go t.run()
 	}
 }

@@ -26,6 +26,18 @@ func (s *tlsSide) server(c *net.TCPConn, dir tlsconn.Direction) *tlsconn.DataCon
 // those of others.
 func (s *tlsSide) tickets() bool { return s != nil && s.reuse != tlsconn.ReuseOff }
 
+// handshake makes a handshake and tells of it.
+func (p *Plane) handshake(sec *tlsconn.DataConn) error {
+	p.stats.Handshaking.Add(1)
+	defer p.stats.Handshaking.Add(-1)
+	began := time.Now()
+	err := sec.Handshake()
+	if p.cfg.Handshake != nil {
+		p.cfg.Handshake(sec.Info(), time.Since(began), err)
+	}
+	return err
+}
+
 // early is a handshake begun before the transfer command.
 type early struct {
 	done chan struct{} // closed when err is final
@@ -52,7 +64,7 @@ func (pt *port) identify(client netip.Addr, c *net.TCPConn, identity *tlsconn.Id
 			return dir, claimed != nil
 		},
 	})
-	err := sec.Handshake()
+	err := p.plane.handshake(sec)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -96,7 +108,7 @@ func (p *passivePool) handshakeLocked(l *lease) {
 	e := &early{done: make(chan struct{}), sec: l.tls.server(l.conn, tlsconn.Receive)}
 	l.conn.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout)) // Abort may set another one meanwhile
 	ok := p.plane.tryEarly(func() {
-		e.err = e.sec.Handshake()
+		e.err = p.plane.handshake(e.sec)
 		close(e.done)
 	})
 	if ok {

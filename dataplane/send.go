@@ -60,7 +60,11 @@ func (t *transfer) sendFile() (Cause, error) {
 func (t *transfer) sendListing() (Cause, error) {
 	f := newListingFeed(t)
 	defer f.release()
-	return t.pump(f, 1, &t.plane.stats.SentListings)
+	path := &t.plane.stats.SentListings
+	if t.job.Private {
+		path = &t.plane.stats.SentListingsP
+	}
+	return t.pump(f, 1, path)
 }
 
 // pump sends what the feeder yields, through MODE Z if asked for. It reads

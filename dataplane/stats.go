@@ -6,6 +6,7 @@ import "sync/atomic"
 // so. Read each with Load.
 type Stats struct {
 	Transfers [Causes]atomic.Int64 // ended, by cause
+	Overloads atomic.Int64         // refused: too many run
 
 	Running atomic.Int64 // gauge: transfers with a goroutine
 	Waiting atomic.Int64 // gauge: transfers that wait for the peer's connection
@@ -19,6 +20,7 @@ type Stats struct {
 	RecvSealed    atomic.Int64
 	RecvCopied    atomic.Int64
 	SentListings  atomic.Int64
+	SentListingsP atomic.Int64 // PROT P
 	BudgetWaits   atomic.Int64 // transfers that had to wait for buffer memory
 	StatelessMode atomic.Int64 // MODE Z transfers compressed without a window
 
@@ -32,7 +34,10 @@ type Stats struct {
 	Ambiguous     atomic.Int64 // connections closed: a shared port and no ticket of a waiting session
 	AcceptErrors  atomic.Int64
 
+	ConnectTimeouts atomic.Int64 // passive and active: the connection did not come to stand in time
+
 	// TLS of data connections.
+	Handshaking     atomic.Int64 // gauge
 	Handshakes      atomic.Int64
 	HandshakeErrors atomic.Int64
 	EarlyHandshakes atomic.Int64 // made before the transfer command

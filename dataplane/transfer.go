@@ -219,7 +219,7 @@ func (t *transfer) secure() (Cause, error) {
 	}
 	t.sec = t.tls.server(t.conn, t.direction())
 	t.deadline(time.Now().Add(t.plane.cfg.TLSTimeout))
-	return t.secured(t.sec.Handshake())
+	return t.secured(t.plane.handshake(t.sec))
 }
 
 var (

@@ -4,21 +4,38 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"fastftps/metrics"
 )
 
-// refusal is why a connection is not admitted: a configuration key, which is
-// also the metric's label.
-type refusal string
+// refusal is why a connection is not admitted.
+type refusal uint8
 
 const (
-	admitted        refusal = ""
-	refusedTotal    refusal = "max_sessions"
-	refusedPerAddr  refusal = "max_sessions_per_ip"
-	refusedRate     refusal = "accept_rate_per_ip"
-	refusedDraining refusal = "draining"
-	refusedBanned   refusal = "banned"
-	maxTrackedAddrs         = 1 << 16 // addresses whose rate is remembered
+	admitted refusal = iota
+	refusedTotal
+	refusedPerAddr
+	refusedRate
+	refusedDraining
+	refusedBanned
 )
+
+// refusals say what the log calls each refusal and what counts it.
+var refusals = [...]struct {
+	name    string
+	reject  metrics.Reject
+	limit   metrics.Limit
+	isLimit bool
+}{
+	refusedTotal:    {"max_sessions", metrics.RejectMaxSessions, metrics.LimitMaxSessions, true},
+	refusedPerAddr:  {"max_sessions_per_ip", metrics.RejectMaxPerAddress, metrics.LimitMaxSessionsPerIP, true},
+	refusedRate:     {"accept_rate_per_ip", metrics.RejectRate, metrics.LimitAcceptRatePerIP, true},
+	refusedDraining: {name: "draining", reject: metrics.RejectDraining},
+	refusedBanned:   {name: "banned", reject: metrics.RejectBanned},
+}
+
+// maxTrackedAddrs bounds the addresses whose rate is remembered.
+const maxTrackedAddrs = 1 << 16
 
 // admission counts control connections, in all and by client address, and
 // bounds the rate of new ones. It is asked before anything else exists.
@@ -66,6 +83,13 @@ func (a *admission) enter(addr netip.Addr, now time.Time) refusal {
 	a.total++
 	c.open++
 	return admitted
+}
+
+// full reports whether nobody would be admitted.
+func (a *admission) full() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.total >= a.maxTotal
 }
 
 // allow is the generic cell rate algorithm with a burst of one second.

@@ -354,6 +354,9 @@ func (c *conn) handle(ev event, r *session.Result) {
 	}
 	if ev&evDrain != 0 {
 		c.draining = true
+		if c.phase == phaseLinger { // nothing more is said to it: no reason to wait
+			c.drop(slog.LevelDebug, c.why)
+		}
 	}
 	if ev&evFlood != 0 {
 		c.engine.metrics.Limits[metrics.LimitMaxPendingInput].Inc()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"log/slog"
 	"runtime/debug"
 
@@ -75,15 +76,24 @@ func (c *conn) flush() bool {
 // writeLater writes a copy of p in a goroutine of its own.
 func (c *conn) writeLater(p []byte) {
 	c.stuck = true
-	c.engine.metrics.Limits[metrics.LimitMaxPendingOutput].Inc()
 	p = append([]byte(nil), p...)
 	go func() {
-		if err := c.wire.WriteAll(p, c.engine.conf.WriteTimeout); err != nil {
+		err := c.wire.WriteAll(p, c.engine.conf.WriteTimeout)
+		if isTimeout(err) {
+			c.engine.metrics.Limits[metrics.LimitWriteTimeout].Inc()
+		}
+		if err != nil {
 			c.post(evBroken | evFlushed)
 			return
 		}
 		c.post(evFlushed)
 	}()
+}
+
+// isTimeout reports whether a peer did not read in time.
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
 }
 
 // linger ends the connection after the last reply: everything is written, so
@@ -145,6 +155,7 @@ func (c *conn) teardown() {
 	}
 	c.engine.left(c)
 	c.engine.metrics.Sessions[c.counted].Dec()
+	c.counted = gone
 	c.logger().Info("session end", slog.String("reason", c.why), slog.Int64("dur_ms", (c.engine.now()-c.born).Milliseconds()))
 }
 

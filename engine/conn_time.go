@@ -59,6 +59,7 @@ func (c *conn) tick() {
 	switch c.phase {
 	case phaseHandshake:
 		c.engine.metrics.Limits[metrics.LimitHandshakeTimeout].Inc()
+		c.engine.metrics.HandshakeErrors[metrics.HandshakeTimeout].Inc()
 		c.drop(slog.LevelInfo, "handshake took too long")
 	case phaseRestart, phaseLinger:
 		c.drop(slog.LevelDebug, "peer does not close")

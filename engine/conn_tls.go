@@ -25,7 +25,10 @@ func (c *conn) pullHandshake() (did bool, out outcome) {
 	if c.tls == nil || !c.tls.Ready() {
 		return false, waits
 	}
-	if c.slot != slotHeld && !c.engine.slots.acquire(c) {
+	if c.slot == slotNone && !c.engine.slots.acquire(c) {
+		c.engine.metrics.Limits[metrics.LimitMaxHandshakes].Inc()
+	}
+	if c.slot != slotHeld {
 		return false, waits
 	}
 	return false, c.handOver(c.engine.cpu, c.step)
@@ -74,6 +77,9 @@ func (c *conn) handshakeFailed(err error) {
 	c.freeSlot()
 	reason := handshakeReason(err)
 	c.engine.metrics.HandshakeErrors[reason].Inc()
+	if reason == metrics.HandshakeNotTLS {
+		c.engine.metrics.Rejected[metrics.RejectProtocol].Inc()
+	}
 	c.logger().Info("control handshake failed", slog.Any("err", err))
 	c.why = "handshake failed"
 	if c.flush() && !errors.Is(err, tlsconn.ErrNotTLS) {

@@ -94,6 +94,7 @@ type Engine struct {
 	admission *admission
 	slots     slots
 	plane     *dataplane.Plane
+	mirrors   []*mirror // scrape only
 
 	workers *ants.Pool // goroutines of the pools below
 	cpu     *pool      // handshake steps, turns that have no goroutine of their own
@@ -119,14 +120,18 @@ func New(conf Config) (*Engine, error) {
 	e := &Engine{
 		conf: conf, log: conf.Log, metrics: conf.Metrics, conns: newRegistry(), workers: workers,
 		admission: newAdmission(conf.MaxSessions, conf.MaxSessionsPerIP, conf.AcceptRatePerIP),
-		slots:     slots{free: conf.MaxHandshakes},
-		cpu:       newPool(conf.CPUWorkers, workers), fs: newPool(conf.FSWorkers, workers), logins: newPool(conf.LoginWorkers, workers),
-		stopped: make(chan struct{}),
+		slots:     slots{free: conf.MaxHandshakes, all: conf.MaxHandshakes},
+		cpu:       newPool(conf.CPUWorkers, workers, &conf.Metrics.Limits[metrics.LimitCPUWorkers]),
+		fs:        newPool(conf.FSWorkers, workers, &conf.Metrics.Limits[metrics.LimitFSWorkers]),
+		logins:    newPool(conf.LoginWorkers, workers, &conf.Metrics.Limits[metrics.LimitHashQueue]),
+		stopped:   make(chan struct{}),
 	}
 	e.clock.start = time.Now()
+	conf.Data.Handshake = e.dataHandshake
 	if e.plane, err = dataplane.New(conf.Data); err != nil {
 		return nil, errors.Join(err, workers.ReleaseTimeout(time.Second))
 	}
+	e.mirrors = mirrors(e.plane.Stats(), e.metrics)
 	if e.reactor, err = newReactor(e); err == nil {
 		err = e.bind()
 	}
@@ -134,6 +139,7 @@ func New(conf Config) (*Engine, error) {
 		e.release()
 		return nil, err
 	}
+	e.metrics.OnScrape(e.scrape)
 	return e, nil
 }
 
@@ -161,6 +167,7 @@ func (e *Engine) bind() error {
 		sc := e.conf.Session
 		sc.Mode, sc.RequireTLS = l.Mode, l.RequireTLS && l.Mode == session.Explicit
 		sc.Now = e.wall
+		sc.Auth = timedAuth{sc.Auth, e.metrics}
 		sc.Events = sessionEvents{e}
 		ln.conf = &sc
 		e.listeners = append(e.listeners, ln)
@@ -213,7 +220,11 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 		errs = append(errs, e.reactor.quiet(ln))
 	}
 	e.conns.each(func(*conn) bool { return true }, func(c *conn) { c.postLater(evDrain) })
-	errs = append(errs, e.conns.wait(ctx))
+	err := e.conns.wait(ctx)
+	if err != nil {
+		e.metrics.Limits[metrics.LimitDrainTimeout].Inc()
+	}
+	errs = append(errs, err)
 	e.plane.Stop()
 	grace, cancel := context.WithTimeout(context.Background(), e.conf.LingerTimeout)
 	defer cancel()
@@ -235,6 +246,36 @@ func (e *Engine) release() {
 	_ = e.workers.ReleaseTimeout(time.Second)
 }
 
+// maxLag is how long ago the last tick may be of a server that is alive.
+const maxLag = 5 * tickEvery
+
+// Alive returns nil while the clock of the control connections ticks, and with
+// it every time limit. It is false before Serve and after Shutdown.
+func (e *Engine) Alive() error {
+	if lag := time.Since(e.clock.start) - e.now(); lag > maxLag {
+		return fmt.Errorf("the last tick was %v ago", lag.Round(time.Millisecond))
+	}
+	return nil
+}
+
+// The reasons for which a server takes no new client.
+var (
+	errDraining = errors.New("draining")
+	errFull     = errors.New("max_sessions is reached")
+)
+
+// Ready returns nil when a new client would be taken: not while the server goes
+// down, and not while it is full, so that a balancer sends clients elsewhere.
+func (e *Engine) Ready() error {
+	switch {
+	case e.draining.Load():
+		return errDraining
+	case e.admission.full():
+		return errFull
+	}
+	return nil
+}
+
 // Sessions is the number of control connections.
 func (e *Engine) Sessions() int { return e.conns.len() }
 
@@ -247,7 +288,7 @@ func (e *Engine) refuse(ln *listener, addr netip.Addr, say func([]byte)) bool {
 		return false
 	}
 	e.rejected(why)
-	e.log.Info("connection refused", slog.String("ip", addr.String()), slog.String("reason", string(why)))
+	e.log.Info("connection refused", slog.String("ip", addr.String()), slog.String("reason", refusals[why].name))
 	if ln.Mode != session.Implicit {
 		say([]byte("421 Too many connections, try again later\r\n"))
 	}

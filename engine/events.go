@@ -5,6 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
 	"time"
 
 	"fastftps/codec"
@@ -17,17 +22,10 @@ import (
 type sessionEvents struct{ e *Engine }
 
 // Command implements session.Events.
-func (s sessionEvents) Command(v codec.Verb, code codec.Code) {
-	s.e.metrics.Command(metrics.VerbOf(v.String()), int(code))
-}
+func (s sessionEvents) Command(v metrics.Verb, code codec.Code) { s.e.metrics.Command(v, int(code)) }
 
 // Login implements session.Events.
-func (s sessionEvents) Login(result string) {
-	results := map[string]metrics.LoginResult{
-		"ok": metrics.LoginOK, "denied": metrics.LoginDenied, "busy": metrics.LoginBusy, "error": metrics.LoginError,
-	}
-	s.e.metrics.Logins[results[result]].Inc()
-}
+func (s sessionEvents) Login(r metrics.LoginResult) { s.e.metrics.Logins[r].Inc() }
 
 // Transfer implements session.Events.
 func (s sessionEvents) Transfer(t session.TransferInfo) {
@@ -37,23 +35,24 @@ func (s sessionEvents) Transfer(t session.TransferInfo) {
 		prot = metrics.ProtPrivate
 	}
 	m.Transfer(dir, prot, resultOf(t.Result.Cause), t.Result.Duration)
-	m.Bytes[dir][prot].Add(t.Result.Bytes)
 	if t.Result.FirstByte > 0 {
 		m.FirstByte[dir].Observe(t.Result.FirstByte)
 	}
-	if t.Result.Cause == session.CauseStalled {
+	switch t.Result.Cause {
+	case session.CauseStalled:
 		m.Limits[metrics.LimitStallTimeout].Inc()
+	case session.CauseQuota:
+		m.Limits[metrics.LimitMaxUpload].Inc()
+	case session.CausePanic:
+		m.Panics.Inc()
 	}
 }
 
+// Rejected implements session.Events.
+func (s sessionEvents) Rejected(r metrics.Reject) { s.e.metrics.Rejected[r].Inc() }
+
 // Limit implements session.Events.
-func (s sessionEvents) Limit(key string) {
-	for l := range metrics.NumLimits {
-		if "limits."+l.String() == key {
-			s.e.metrics.Limits[l].Inc()
-		}
-	}
-}
+func (s sessionEvents) Limit(l metrics.Limit) { s.e.metrics.Limits[l].Inc() }
 
 // directionOf is the direction of a transfer command.
 func directionOf(v codec.Verb) metrics.Direction {
@@ -104,30 +103,42 @@ func metricMode(m session.Mode) metrics.Mode {
 
 // rejected counts a connection that was not admitted.
 func (e *Engine) rejected(why refusal) {
-	reasons := map[refusal]metrics.Reject{
-		refusedTotal: metrics.RejectMaxSessions, refusedPerAddr: metrics.RejectMaxPerAddress,
-		refusedRate: metrics.RejectRate, refusedDraining: metrics.RejectDraining, refusedBanned: metrics.RejectBanned,
-	}
-	e.metrics.Rejected[reasons[why]].Inc()
-	switch why {
-	case refusedTotal:
-		e.metrics.Limits[metrics.LimitMaxSessions].Inc()
-	case refusedPerAddr:
-		e.metrics.Limits[metrics.LimitMaxSessionsPerIP].Inc()
-	case refusedRate:
-		e.metrics.Limits[metrics.LimitAcceptRatePerIP].Inc()
+	r := &refusals[why]
+	e.metrics.Rejected[r.reject].Inc()
+	if r.isLimit {
+		e.metrics.Limits[r.limit].Inc()
 	}
 }
 
-// handshakeReason sorts the errors of a control handshake.
+// noDescriptor reports a connection that could not be accepted.
+func (e *Engine) noDescriptor(err error) {
+	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+		e.metrics.Rejected[metrics.RejectDescriptors].Inc()
+	}
+	e.log.Error("accept", slog.Any("err", err))
+}
+
+// handshakeReason sorts the errors of a handshake. What crypto/tls has no type
+// for is known by its text.
 func handshakeReason(err error) metrics.HandshakeError {
 	var alert tls.AlertError
-	switch {
+	switch text := err.Error(); {
 	case errors.Is(err, tlsconn.ErrNotTLS):
 		return metrics.HandshakeNotTLS
-	case errors.Is(err, tlsconn.ErrTruncated), errors.Is(err, tlsconn.ErrNoHello), errors.Is(err, io.EOF):
+	case errors.Is(err, tlsconn.ErrNotResumed):
+		return metrics.HandshakeNotBound
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return metrics.HandshakeTimeout
+	case errors.Is(err, tlsconn.ErrTruncated), errors.Is(err, tlsconn.ErrNoHello), errors.Is(err, io.EOF),
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return metrics.HandshakeClosed
-	case errors.As(err, &alert):
+	case strings.Contains(text, "unsupported versions"), strings.Contains(text, "unsupported version"):
+		return metrics.HandshakeVersion
+	case strings.Contains(text, "unsupported application protocols"):
+		return metrics.HandshakeALPN
+	case strings.Contains(text, "no cipher suite"), strings.Contains(text, "no ECDHE curve"), strings.Contains(text, "no key exchanges"):
+		return metrics.HandshakeCipher
+	case errors.As(err, &alert), strings.Contains(text, "remote error: tls:"):
 		return metrics.HandshakeCert
 	}
 	return metrics.HandshakeOther
@@ -144,9 +155,13 @@ func (c *conn) stateOf() metrics.SessionState {
 	return metrics.StateIdle
 }
 
-// countState moves the connection to the gauge of what it is doing now.
+// gone is the state of a connection that no gauge counts any more.
+const gone = metrics.NumSessionStates
+
+// countState moves the connection to the gauge of what it is doing now. The
+// result of a transfer may come after the connection's end.
 func (c *conn) countState() {
-	if now := c.stateOf(); now != c.counted {
+	if now := c.stateOf(); now != c.counted && c.counted != gone {
 		c.engine.metrics.Sessions[c.counted].Dec()
 		c.engine.metrics.Sessions[now].Inc()
 		c.counted = now

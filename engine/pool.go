@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"github.com/panjf2000/ants/v2"
+
+	"fastftps/metrics"
 )
 
 // pool runs jobs on at most limit goroutines at a time, first come, first
@@ -13,14 +15,15 @@ import (
 type pool struct {
 	limit   int
 	workers *ants.Pool
+	waits   *metrics.Counter // jobs that had to wait for a worker
 
 	mu      sync.Mutex // guards the fields below
 	queue   []func()
 	running int
 }
 
-func newPool(limit int, workers *ants.Pool) *pool {
-	return &pool{limit: limit, workers: workers}
+func newPool(limit int, workers *ants.Pool, waits *metrics.Counter) *pool {
+	return &pool{limit: limit, workers: workers, waits: waits}
 }
 
 // submit runs job soon.
@@ -29,6 +32,7 @@ func (p *pool) submit(job func()) {
 	if p.running >= p.limit {
 		p.queue = append(p.queue, job)
 		p.mu.Unlock()
+		p.waits.Inc()
 		return
 	}
 	p.running++

@@ -31,7 +31,7 @@ func (r *netReactor) serve(ln *listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-			r.engine.log.Error("accept", "err", err)
+			r.engine.noDescriptor(err)
 			time.Sleep(100 * time.Millisecond) // descriptors come back with time only
 			continue
 		case err != nil:

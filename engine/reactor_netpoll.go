@@ -280,6 +280,7 @@ func (l *pollListener) Accept() (net.Conn, error) {
 	case err == unix.EINVAL && l.engine.draining.Load():
 		return nil, nil
 	case err != nil:
+		l.engine.noDescriptor(err)
 		return nil, err.(syscall.Errno)
 	}
 	p := &pollConn{ln: l.listener, fd: fd, remote: addrPort(sa)}

@@ -9,6 +9,14 @@ type slots struct {
 	mu    sync.Mutex // guards the fields below
 	free  int
 	queue []*conn
+	all   int // never changed
+}
+
+// held is how many handshakes are under way.
+func (s *slots) held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.all - s.free
 }
 
 // acquire gives c a slot, or puts it in line and reports false; evSlot comes

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"crypto/tls"
 	"net"
 	"runtime"
 	"slices"
@@ -45,20 +44,7 @@ func TestStalledHellos(t *testing.T) {
 }
 
 // hello is the first half of a ClientHello record.
-var hello = func() []byte {
-	a, b := net.Pipe()
-	defer a.Close()
-	go func() {
-		_ = tls.Client(b, &tls.Config{InsecureSkipVerify: true}).Handshake()
-	}()
-	defer b.Close()
-	buf := make([]byte, 4096)
-	n, err := a.Read(buf)
-	if err != nil {
-		panic(err)
-	}
-	return buf[:n/2]
-}()
+var hello = fullHello[:len(fullHello)/2]
 
 // halfHello connects, sends half a ClientHello and stops.
 func (s *server) halfHello(mode session.Mode) net.Conn {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -95,10 +94,9 @@ func transcriptConfig(t *testing.T, setup *ftptest.Setup) session.Config {
 	return session.Config{
 		RequireProt: setup.RequireProt, CCC: setup.CCC, LenientPBSZ: setup.LenientPBSZ, ModeZ: setup.ModeZ,
 		HideDot: setup.HideDot, CSID: setup.CSID, TrustHosts: setup.Hosts, Greeting: "Ready", Version: "1.0",
-		Auth:         auth.Single(ftptest.User, ftptest.Password, "", perms),
-		OpenFS:       func(context.Context, *auth.User) (storage.FS, error) { return sharedTree{tree}, nil },
-		FailureDelay: func(netip.Addr, string) time.Duration { return setup.FailureDelay },
-		Umask:        0o022, MaxUpload: setup.MaxUpload, MaxIdle: time.Hour, IdleTimeout: 5 * time.Minute,
+		Auth:   auth.Single(ftptest.User, ftptest.Password, "", perms),
+		OpenFS: func(context.Context, *auth.User) (storage.FS, error) { return sharedTree{tree}, nil },
+		Umask:  0o022, MaxUpload: setup.MaxUpload, MaxIdle: time.Hour, IdleTimeout: 5 * time.Minute,
 		UploadClose: map[string]session.CloseRule{"strict": session.CloseStrict, "warn": session.CloseWarn, "off": session.CloseOff}[setup.UploadClose],
 		MaxAttempts: setup.Attempts, MaxBadCommands: setup.BadCommands, MaxPendingCommands: setup.Pending, MaxPendingBytes: 16 << 10,
 		MaxGlob: 1000, MaxTextSize: 1 << 20, MaxDigest: setup.MaxDigest,

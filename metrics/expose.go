@@ -14,6 +14,7 @@ const ContentType = "text/plain; version=0.0.4; charset=utf-8"
 // values are read one by one while the server counts on. Commands that never
 // came are left out, or most of the page would be zeros.
 func (s *Server) WriteTo(w io.Writer) (int64, error) {
+	s.scrape()
 	p := page{buf: make([]byte, 0, 32<<10)}
 	s.writeConnections(&p)
 	s.writeTLS(&p)
@@ -195,7 +196,7 @@ var (
 
 // Handler serves /metrics, /healthz (alive) and /readyz (taking new clients).
 // ready returns nil when the server takes clients; alive returns nil while its
-// event loops turn. Their errors become the body of a 503.
+// clock ticks. Their errors become the body of a 503.
 func (s *Server) Handler(alive, ready func() error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {

@@ -38,18 +38,17 @@ const (
 	RejectMaxSessions Reject = iota
 	RejectMaxPerAddress
 	RejectRate
-	RejectHandshakes // max_handshakes
 	RejectBanned
 	RejectDescriptors // no file descriptor left
-	RejectMemory
 	RejectDraining
-	RejectProtocol // HTTP, SMTP, TLS to an explicit port, clear text to an implicit one
+	RejectProtocol  // HTTP, SMTP, TLS to an explicit port, clear text to an implicit one
+	RejectInjection // bytes behind AUTH, CCC or REIN, where TLS begins or ends
 	NumRejects
 )
 
 var rejects = [NumRejects]string{
-	"max_sessions", "max_sessions_per_ip", "accept_rate", "max_handshakes", "banned",
-	"descriptors", "memory", "draining", "wrong_protocol",
+	"max_sessions", "max_sessions_per_ip", "accept_rate", "banned",
+	"descriptors", "draining", "wrong_protocol", "injection",
 }
 
 // Channel is the kind of a TLS connection.
@@ -93,22 +92,21 @@ type HandshakeError uint8
 
 // The reasons for a failed handshake.
 const (
-	HandshakeNotTLS    HandshakeError = iota // the first bytes are no handshake record
-	HandshakeTimeout                         // handshake_timeout, data_handshake_timeout
-	HandshakeClosed                          // the peer went away
-	HandshakeVersion                         // no common version
-	HandshakeCipher                          // no common cipher suite or group
-	HandshakeALPN                            // a protocol list without ftp
-	HandshakeCert                            // the peer refused our certificate
-	HandshakeNotBound                        // data_tls_reuse = "required" and not this session's ticket
-	HandshakeInjection                       // clear text after AUTH
+	HandshakeNotTLS   HandshakeError = iota // the first bytes are no handshake record
+	HandshakeTimeout                        // handshake_timeout, data_handshake_timeout
+	HandshakeClosed                         // the peer went away
+	HandshakeVersion                        // no common version
+	HandshakeCipher                         // no common cipher suite or group
+	HandshakeALPN                           // a protocol list without ftp
+	HandshakeCert                           // the peer refused our certificate
+	HandshakeNotBound                       // data_tls_reuse = "required" and not this session's ticket
 	HandshakeOther
 	NumHandshakeErrors
 )
 
 var handshakeErrors = [NumHandshakeErrors]string{
 	"not_tls", "timeout", "closed", "version", "cipher", "alpn", "certificate", "not_resumed",
-	"injection", "other",
+	"other",
 }
 
 // LoginResult is how a login ended.
@@ -119,12 +117,13 @@ const (
 	LoginOK     LoginResult = iota
 	LoginDenied             // 530
 	LoginBusy               // the hash queue was full
+	LoginSlowed             // not checked: too many of the address wait after failures
 	LoginError              // the users could not be read, the home is missing
 	LoginGone               // the client left before the answer
 	NumLoginResults
 )
 
-var loginResults = [NumLoginResults]string{"ok", "denied", "busy", "error", "gone"}
+var loginResults = [NumLoginResults]string{"ok", "denied", "busy", "slowed", "error", "gone"}
 
 // Class is the first digit of a completion reply.
 type Class uint8
@@ -220,14 +219,15 @@ const (
 	LimitMaxLine
 	LimitMaxPendingInput
 	LimitMaxPendingCommands
-	LimitMaxPendingOutput
 	LimitMaxTransfers
 	LimitMemory
 	LimitFSWorkers
 	LimitCPUWorkers
 	LimitHashQueue
+	LimitHashWait
 	LimitPassivePorts
 	LimitMaxUpload
+	LimitMaxDigest
 	NumLimits
 )
 
@@ -236,8 +236,8 @@ var limits = [NumLimits]string{
 	"handshake_timeout", "login_timeout", "idle_timeout", "data_connect_timeout",
 	"data_handshake_timeout", "stall_timeout", "lease_timeout", "drain_timeout", "write_timeout",
 	"max_login_attempts", "max_bad_commands", "max_line", "max_pending_input",
-	"max_pending_commands", "max_pending_output", "max_transfers", "memory", "fs_workers",
-	"cpu_workers", "hash_queue", "passive_ports", "max_upload",
+	"max_pending_commands", "max_transfers", "memory", "fs_workers",
+	"cpu_workers", "hash_queue", "hash_wait", "passive_ports", "max_upload", "max_digest",
 }
 
 // String returns the limit's key.

@@ -9,6 +9,7 @@ package metrics
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -107,6 +108,9 @@ type Server struct {
 
 	build   buildInfo
 	started time.Time
+
+	mu      sync.Mutex // guards scraped, and is held while it runs
+	scraped []func()
 }
 
 type buildInfo struct{ version, revision, goVersion string }
@@ -115,6 +119,23 @@ type buildInfo struct{ version, revision, goVersion string }
 // revision and Go version become labels of fastftps_build_info.
 func NewServer(version, revision, goVersion string) *Server {
 	return &Server{build: buildInfo{version, revision, goVersion}, started: time.Now()}
+}
+
+// OnScrape has f called before each WriteTo, to bring up to date what is counted
+// elsewhere. No two such functions run at a time.
+func (s *Server) OnScrape(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scraped = append(s.scraped, f)
+}
+
+// scrape calls what OnScrape was given.
+func (s *Server) scrape() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.scraped {
+		f()
+	}
 }
 
 // Command counts a command by its verb and the first digit of its completion
@@ -134,8 +155,7 @@ func (s *Server) Handshake(ch Channel, version uint16, resumed bool, took time.D
 	s.HandshakeSeconds[ch].Observe(took)
 }
 
-// Transfer counts a finished transfer. Bytes are counted while they move, in
-// Server.Bytes.
+// Transfer counts a finished transfer. Its bytes are counted while they move.
 func (s *Server) Transfer(d Direction, p Prot, r TransferResult, took time.Duration) {
 	s.Transfers[d][p][r].Inc()
 	s.TransferSeconds[d].Observe(took)

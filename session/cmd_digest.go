@@ -17,6 +17,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -147,7 +148,7 @@ func (s *Session) checksum(h hashAlgorithm, arg string) (reply, error) {
 // digestReply answers what only digests can run into.
 func (s *Session) digestReply(err error) (reply, error) {
 	if errors.Is(err, errDigestSize) {
-		s.limit("limits.max_digest")
+		s.limit(metrics.LimitMaxDigest)
 		return reply{codec.C556HashNotAvailable, "Too many bytes for a digest"}, nil
 	}
 	return reply{}, err

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 )
 
 // loginCommands are the access control commands (RFC 959 section 4.1.1).
@@ -38,9 +40,28 @@ func (s *Session) userName(name string) (reply, error) {
 // isControl reports whether r is a control character.
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// pass checks the password. It runs on a hash worker. The answer to a failure
-// is kept back for a time that grows with the failures of this address and
-// this user (RFC 2577 section 5).
+// awaitTurn lets the password that Work is to check wait for its turn, without
+// a worker: an address or a user that has failed is answered late, right or
+// wrong (RFC 2577 section 5). Deviation: the first failure is answered at once.
+// It returns false when there are too many before it.
+func (s *Session) awaitTurn() bool {
+	if s.cfg.LoginTurn == nil || s.state != statePassword {
+		return true
+	}
+	at, ok := s.cfg.LoginTurn(s.peer.Remote.Addr(), s.name)
+	s.wake = at
+	return ok
+}
+
+// slowed refuses a password unchecked.
+func (s *Session) slowed() reply {
+	s.wake = time.Time{}
+	s.loginEvent(metrics.LoginSlowed)
+	s.log().Warn("login refused, too many of this address wait after failures", slog.String("user", s.name))
+	return reply{codec.C421Closing, "Too many failed logins from this address, try again later"}
+}
+
+// pass checks the password. It runs on a hash worker.
 func (s *Session) pass(password string) (reply, error) {
 	switch s.state {
 	case stateReady:
@@ -54,14 +75,16 @@ func (s *Session) pass(password string) (reply, error) {
 	case errors.Is(err, auth.ErrDenied):
 		return s.denied(), nil
 	case errors.Is(err, auth.ErrBusy):
-		s.loginEvent("busy")
+		s.loginEvent(metrics.LoginBusy)
 		s.then, s.state = Close, stateClosed
 		return reply{codec.C421Closing, "Too many logins at once, try again later"}, nil
 	case err != nil:
-		s.loginEvent("error")
-		if s.ctx.Err() == nil { // else the client has gone away
+		result := metrics.LoginGone
+		if s.ctx.Err() == nil {
+			result = metrics.LoginError
 			s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
 		}
+		s.loginEvent(result)
 		s.then, s.state = Close, stateClosed
 		return reply{codec.C421Closing, "Login is not possible now, try again later"}, nil
 	}
@@ -72,7 +95,7 @@ func (s *Session) pass(password string) (reply, error) {
 func (s *Session) admitUser(u *auth.User) (reply, error) {
 	root, err := s.cfg.OpenFS(s.ctx, u)
 	if err != nil {
-		s.loginEvent("error")
+		s.loginEvent(metrics.LoginError)
 		s.log().Error("open root", slog.String("user", u.Name), slog.Any("err", err))
 		return reply{codec.C530NotLoggedIn, "Home directory is not available"}, nil
 	}
@@ -80,33 +103,31 @@ func (s *Session) admitUser(u *auth.User) (reply, error) {
 	if s.cfg.LoginOK != nil {
 		s.cfg.LoginOK(s.peer.Remote.Addr(), u.Name)
 	}
-	s.loginEvent("ok")
+	s.loginEvent(metrics.LoginOK)
 	s.log().Info("login", slog.String("user", u.Name), slog.Bool("tls", s.secure), slog.String("host", s.host))
 	return reply{codec.C230LoggedIn, "Logged in"}, nil
 }
 
-// denied answers a wrong password, late.
+// denied answers a wrong password.
 func (s *Session) denied() reply {
 	s.attempts++
-	s.loginEvent("denied")
+	s.loginEvent(metrics.LoginDenied)
 	s.log().Warn("login failed", slog.String("user", s.name), slog.Int("attempt", s.attempts))
-	if s.cfg.FailureDelay != nil {
-		if d := s.cfg.FailureDelay(s.peer.Remote.Addr(), s.name); d > 0 {
-			s.wake = s.cfg.Now().Add(d)
-		}
+	if s.cfg.LoginFailed != nil {
+		s.cfg.LoginFailed(s.peer.Remote.Addr(), s.name)
 	}
 	if s.attempts < s.cfg.MaxAttempts {
 		return reply{codec.C530NotLoggedIn, "Login incorrect"}
 	}
-	s.limit("limits.max_login_attempts")
+	s.limit(metrics.LimitMaxLoginAttempts)
 	s.then, s.state = Close, stateClosed
 	return reply{codec.C421Closing, "Login incorrect, too many attempts"}
 }
 
 // loginEvent reports the outcome of a PASS.
-func (s *Session) loginEvent(result string) {
+func (s *Session) loginEvent(r metrics.LoginResult) {
 	if s.cfg.Events != nil {
-		s.cfg.Events.Login(result)
+		s.cfg.Events.Login(r)
 	}
 }
 
@@ -138,7 +159,7 @@ func (s *Session) rein(string) (reply, error) {
 // smuggled refuses to cross a border between clear text and TLS while bytes of
 // the near side lie behind the command: they are never executed.
 func (s *Session) smuggled() reply {
-	s.log().Warn("bytes behind a TLS border command")
+	s.rejected(metrics.RejectInjection, "bytes behind a TLS border command")
 	s.then, s.state = Close, stateClosed
 	return reply{codec.C503BadSequence, "Nothing may follow this command before TLS changes"}
 }

@@ -9,6 +9,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -178,7 +179,7 @@ func (s *Session) createOptions(excl bool) storage.CreateOptions {
 func (s *Session) receive(x transfer, up storage.Upload, mark string) (reply, error) {
 	limit := s.uploadLimit(up.Offset())
 	if limit < 0 {
-		s.limit("limits.max_upload")
+		s.limit(metrics.LimitMaxUpload)
 		return reply{}, errors.Join(storage.ErrQuota, up.Discard())
 	}
 	return s.start(x, Job{Upload: up, ASCII: !s.binary, MaxBytes: limit}, mark)

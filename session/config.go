@@ -7,6 +7,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -29,10 +30,13 @@ type Config struct {
 	// Auth checks passwords; OpenFS opens the jail of a user. Both may block.
 	Auth   auth.Authenticator
 	OpenFS func(ctx context.Context, u *auth.User) (storage.FS, error)
-	// FailureDelay counts a failed login and says how long its answer is
-	// kept back; LoginOK forgets the failures. Either may be nil.
-	FailureDelay func(addr netip.Addr, user string) time.Duration
-	LoginOK      func(addr netip.Addr, user string)
+	// LoginTurn says when a password may be checked, the zero time for at
+	// once; ok is false when it is not to be checked, for too many wait
+	// already. LoginFailed and LoginOK tell it how logins end. Each may be
+	// nil; they are asked on the event loop.
+	LoginTurn   func(addr netip.Addr, user string) (at time.Time, ok bool)
+	LoginFailed func(addr netip.Addr, user string)
+	LoginOK     func(addr netip.Addr, user string)
 
 	// Now is the clock for listings and delays.
 	Now func() time.Time
@@ -63,13 +67,16 @@ type Config struct {
 // come from whoever owns the session and must not block.
 type Events interface {
 	// Command reports an executed command and its completion code.
-	Command(v codec.Verb, code codec.Code)
-	// Login reports the outcome of a PASS: "ok", "denied", "busy", "error".
-	Login(result string)
+	Command(v metrics.Verb, code codec.Code)
+	// Login reports the outcome of a PASS.
+	Login(r metrics.LoginResult)
 	// Transfer reports the end of a transfer.
 	Transfer(t TransferInfo)
-	// Limit reports that a limit was met, by its configuration key.
-	Limit(key string)
+	// Rejected reports a client that is cut off: it does not speak FTP, or
+	// crosses a border of TLS as no client does.
+	Rejected(r metrics.Reject)
+	// Limit reports that a limit was met.
+	Limit(l metrics.Limit)
 }
 
 // TransferInfo describes a finished transfer to Events.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fastftps/codec"
+	"fastftps/metrics"
 )
 
 // reply is a completion, mark or intermediate reply. The zero reply says that
@@ -37,8 +38,11 @@ func (s *Session) execute(verb codec.Verb, arg []byte, lineErr error) Action {
 		text = strings.TrimSpace(text)
 	}
 	if row.flags&mayBlock != 0 && !(row.flags&blockArg != 0 && text == "") {
+		if row.flags&hashes != 0 && !s.awaitTurn() {
+			return s.conclude(verb, s.slowed(), Close)
+		}
 		s.row, s.arg = row, text
-		return row.work()
+		return s.pending()
 	}
 	s.finish(row, row.run, text)
 	return s.after()
@@ -46,7 +50,7 @@ func (s *Session) execute(verb codec.Verb, arg []byte, lineErr error) Action {
 
 // after is what the driver must do once a command has ended.
 func (s *Session) after() Action {
-	if s.then != Continue && s.wake.IsZero() {
+	if s.then != Continue {
 		act := s.then
 		s.then = Continue
 		return act
@@ -108,10 +112,10 @@ func (s *Session) refuseLine(err error, line []byte) (*command, reply, Action) {
 	case errors.Is(err, codec.ErrNUL):
 		return nil, reply{codec.C501BadArgument, "NUL is not allowed in a command"}, Continue
 	case errors.Is(err, codec.ErrLineFlood):
-		s.limit("limits.max_line")
+		s.limit(metrics.LimitMaxLine)
 		return nil, reply{codec.C421Closing, "Line far too long"}, Close
 	case errors.Is(err, codec.ErrLineTooLong):
-		s.limit("limits.max_line")
+		s.limit(metrics.LimitMaxLine)
 		if s.state != stateReady {
 			return nil, reply{codec.C421Closing, "Line too long"}, Close
 		}
@@ -128,11 +132,11 @@ func (s *Session) refuseUnknown(verb codec.Verb, line []byte) (*command, reply, 
 	if s.state != stateReady {
 		s.bad++
 		if foreign(verb) || foreignLine(line) {
-			s.log().Info("not an FTP client", slog.String("verb", verb.String()))
+			s.rejected(metrics.RejectProtocol, "not an FTP client")
 			return nil, reply{}, CloseDrop
 		}
 		if s.bad >= s.cfg.MaxBadCommands {
-			s.limit("limits.max_bad_commands")
+			s.limit(metrics.LimitMaxBadCommands)
 			return nil, reply{codec.C421Closing, "Too many unknown commands"}, Close
 		}
 	}
@@ -141,10 +145,11 @@ func (s *Session) refuseUnknown(verb codec.Verb, line []byte) (*command, reply, 
 
 // conclude answers a command that was refused before its handler.
 func (s *Session) conclude(verb codec.Verb, r reply, act Action) Action {
-	s.settle(lookup(verb))
+	row := lookup(verb)
+	s.settle(row)
 	if r.code != 0 {
 		s.say(r.code, r.text)
-		s.report(verb, r.code)
+		s.report(row, r.code)
 	}
 	if act == Close || act == CloseDrop {
 		s.state = stateClosed
@@ -153,8 +158,7 @@ func (s *Session) conclude(verb codec.Verb, r reply, act Action) Action {
 	return s.pending()
 }
 
-// finish runs a handler and writes what it answers. A reply that must wait is
-// kept back, together with all that follows.
+// finish runs a handler and writes what it answers.
 func (s *Session) finish(row *command, run handler, arg string) {
 	start := len(s.out)
 	r, err := run(s, arg)
@@ -166,11 +170,7 @@ func (s *Session) finish(row *command, run handler, arg string) {
 		s.say(r.code, r.text)
 	}
 	if code := codeOf(s.out[start:]); code >= 200 {
-		s.report(row.verb, code)
-	}
-	if !s.wake.IsZero() {
-		s.held = append(s.held, s.out[start:]...)
-		s.out = s.out[:start]
+		s.report(row, code)
 	}
 }
 
@@ -194,26 +194,39 @@ func (s *Session) duringTransfer(c codec.Command) Action {
 		return Continue
 	}
 	if s.queue.len() >= s.cfg.MaxPendingCommands || len(s.queue.buf)+len(c.Arg) > s.cfg.MaxPendingBytes {
-		s.limit("limits.max_pending_commands")
+		s.limit(metrics.LimitMaxPendingCommands)
 		return s.Stop("Too many commands during a transfer")
 	}
 	s.queue.push(c)
 	return Continue
 }
 
-// report tells Events and the debug log of an executed command. The argument
-// is left out: it may be a password.
-func (s *Session) report(v codec.Verb, code codec.Code) {
-	if s.cfg.Events != nil {
-		s.cfg.Events.Command(v, code)
+// report tells Events of an executed command; row is nil for a verb that is
+// not in the table.
+func (s *Session) report(row *command, code codec.Code) {
+	if s.cfg.Events == nil {
+		return
 	}
+	label := metrics.VerbOther
+	if row != nil {
+		label = row.label
+	}
+	s.cfg.Events.Command(label, code)
 }
 
 // limit reports that a limit was met.
-func (s *Session) limit(key string) {
-	s.log().Info("limit", slog.String("limit", key))
+func (s *Session) limit(l metrics.Limit) {
+	s.log().Info("limit", slog.String("limit", l.String()))
 	if s.cfg.Events != nil {
-		s.cfg.Events.Limit(key)
+		s.cfg.Events.Limit(l)
+	}
+}
+
+// rejected reports a client that is cut off, and why.
+func (s *Session) rejected(r metrics.Reject, why string) {
+	s.log().Warn(why)
+	if s.cfg.Events != nil {
+		s.cfg.Events.Rejected(r)
 	}
 }
 

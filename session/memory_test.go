@@ -16,6 +16,7 @@ import (
 	"fastftps/auth"
 	"fastftps/codec"
 	"fastftps/internal/ftptest"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -32,6 +33,7 @@ type memory struct {
 	text     []byte // bytes for the client that make no line yet
 	awaitTLS bool
 	waiting  bool
+	failed   bool // a login has failed
 	closed   bool
 }
 
@@ -76,13 +78,14 @@ func memoryConfig(m *memory, setup *ftptest.Setup, tree storage.FS) *Config {
 			}
 			return sharedFS{tree}, nil
 		},
-		FailureDelay: func(netip.Addr, string) time.Duration { return setup.FailureDelay },
-		Now:          func() time.Time { return m.now },
-		Umask:        0o022,
-		UploadClose:  map[string]CloseRule{"strict": CloseStrict, "warn": CloseWarn, "off": CloseOff}[setup.UploadClose],
-		MaxUpload:    setup.MaxUpload,
-		MaxIdle:      time.Hour,
-		IdleTimeout:  5 * time.Minute,
+		LoginTurn:   m.turnOf(setup.FailureDelay),
+		LoginFailed: func(netip.Addr, string) { m.failed = true },
+		Now:         func() time.Time { return m.now },
+		Umask:       0o022,
+		UploadClose: map[string]CloseRule{"strict": CloseStrict, "warn": CloseWarn, "off": CloseOff}[setup.UploadClose],
+		MaxUpload:   setup.MaxUpload,
+		MaxIdle:     time.Hour,
+		IdleTimeout: 5 * time.Minute,
 
 		MaxAttempts:        setup.Attempts,
 		MaxBadCommands:     setup.BadCommands,
@@ -93,6 +96,16 @@ func memoryConfig(m *memory, setup *ftptest.Setup, tree storage.FS) *Config {
 		MaxDigest:          setup.MaxDigest,
 		Unique:             func() string { return "unique" },
 		Events:             memoryEvents{m},
+	}
+}
+
+// turnOf lets logins wait for the delay once one has failed.
+func (m *memory) turnOf(delay time.Duration) func(netip.Addr, string) (time.Time, bool) {
+	return func(_ netip.Addr, user string) (at time.Time, ok bool) {
+		if m.failed && delay > 0 {
+			at = m.now.Add(delay)
+		}
+		return at, user != "crowd"
 	}
 }
 
@@ -137,14 +150,15 @@ func (a memoryAuth) Authenticate(_ context.Context, name, password string) (*aut
 // memoryEvents passes on which codes answered which commands.
 type memoryEvents struct{ m *memory }
 
-func (e memoryEvents) Command(v codec.Verb, c codec.Code) {
+func (e memoryEvents) Command(v metrics.Verb, c codec.Code) {
 	if e.m.seen != nil {
-		e.m.seen(v, c)
+		e.m.seen(codec.V(v.String()), c)
 	}
 }
-func (memoryEvents) Login(string)          {}
-func (memoryEvents) Transfer(TransferInfo) {}
-func (memoryEvents) Limit(string)          {}
+func (memoryEvents) Login(metrics.LoginResult) {}
+func (memoryEvents) Transfer(TransferInfo)     {}
+func (memoryEvents) Rejected(metrics.Reject)   {}
+func (memoryEvents) Limit(metrics.Limit)       {}
 
 // Send implements ftptest.Server.
 func (m *memory) Send(p []byte) error {

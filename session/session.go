@@ -18,6 +18,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -117,11 +118,10 @@ type Session struct {
 	idle     time.Duration // SITE IDLE; 0: the listener's limit
 
 	// What the driver waits for.
-	row   *command // command that Work runs
-	arg   string   // its argument
-	held  []byte   // reply kept back until wake
-	wake  time.Time
-	then  Action // what follows the held reply
+	row   *command  // command that Work runs
+	arg   string    // its argument
+	wake  time.Time // and not before
+	then  Action    // what follows the reply of the command that has ended
 	xfer  *transfer
 	queue queue // commands that arrived during a transfer
 }
@@ -248,7 +248,7 @@ func (s *Session) speaksTLS() bool {
 	if s.secure || s.state == stateReady || s.dec.Partial() {
 		return false
 	}
-	s.log().Info("implicit client on an explicit listener")
+	s.rejected(metrics.RejectProtocol, "implicit client on an explicit listener")
 	return true
 }
 
@@ -320,21 +320,16 @@ func (s *Session) Work() {
 	s.row = nil
 }
 
-// Wake is when Expire is due, the zero time when nothing is kept back.
+// Wake is when Expire is due, the zero time when nothing waits.
 func (s *Session) Wake() time.Time { return s.wake }
 
-// Expire lets go of a reply that was kept back until Wake: the answer to a
-// failed login (RFC 2577 section 5).
+// Expire goes on with the command that waited for Wake: PASS after failed
+// logins (RFC 2577 section 5).
 func (s *Session) Expire(now time.Time) Action {
-	if s.wake.IsZero() || now.Before(s.wake) {
+	if now.Before(s.wake) {
 		return Wait
 	}
-	s.out = append(s.out, s.held...)
-	act := s.then
-	s.held, s.wake, s.then = nil, time.Time{}, Continue
-	if act != Continue {
-		return act
-	}
+	s.wake = time.Time{}
 	return s.Resume()
 }
 
@@ -365,7 +360,7 @@ func (s *Session) Gone() {
 		s.peer.Data.Drop()
 	}
 	s.closeFS()
-	s.out, s.held, s.queue = nil, nil, queue{}
+	s.out, s.queue = nil, queue{}
 }
 
 // closeFS lets go of the user's root. Open files stay usable.

@@ -5,6 +5,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 )
 
 // command is one row of the command table: all that the server knows of a verb
@@ -14,10 +15,11 @@ import (
 type command struct {
 	verb  codec.Verb
 	flags flags
-	perm  auth.Perm // what the user must be allowed to do
-	feat  feature   // lines for FEAT, nil for none
-	usage string    // for HELP and for the 501 reply
-	rfc   string    // where the verb is defined
+	perm  auth.Perm    // what the user must be allowed to do
+	feat  feature      // lines for FEAT, nil for none
+	usage string       // for HELP and for the 501 reply
+	rfc   string       // where the verb is defined
+	label metrics.Verb // of its metrics; set when the table is built
 	run   handler
 
 	// enabled says whether the settings offer the command; nil means always.
@@ -104,7 +106,9 @@ func table() *commandTable {
 	shared.once.Do(func() {
 		t := commandTable{rows: commands(), byVerb: map[codec.Verb]*command{}}
 		for i := range t.rows {
-			t.byVerb[t.rows[i].verb] = &t.rows[i]
+			row := &t.rows[i]
+			row.label = metrics.VerbOf(row.verb.String())
+			t.byVerb[row.verb] = row
 		}
 		shared.table = t
 	})

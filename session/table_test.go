@@ -145,3 +145,12 @@ func TestFeatLists(t *testing.T) {
 		seen[line] = true
 	}
 }
+
+// TestLabels: every command has metrics of its own.
+func TestLabels(t *testing.T) {
+	for i := range table().rows {
+		if row := &table().rows[i]; row.label.String() != row.verb.String() {
+			t.Errorf("%v counts as %v", row.verb, row.label)
+		}
+	}
+}

@@ -75,7 +75,7 @@ func (s *Session) TransferDone(r Result) Action {
 	}
 	rep := completion(r, x)
 	s.say(rep.code, rep.text)
-	s.report(x.verb, rep.code)
+	s.report(lookup(x.verb), rep.code)
 	return s.Resume()
 }
 

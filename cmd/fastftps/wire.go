@@ -192,19 +192,12 @@ func (s *server) sessionConfig(authenticator auth.Authenticator) session.Config 
 		MaxGlob: l.MaxGlob, MaxTextSize: l.MaxTextSize, MaxDigest: l.MaxDigest,
 	}
 	if s.slowdown != nil {
-		conf.FailureDelay, conf.LoginOK = s.failed, s.slowdown.Succeeded
+		conf.LoginFailed, conf.LoginOK = s.slowdown.Failed, s.slowdown.Succeeded
+	}
+	if s.cfg.Auth.FailureDelay > 0 { // else failures are only counted for bans
+		conf.LoginTurn = s.slowdown.Turn
 	}
 	return conf
-}
-
-// failed counts a failed login and returns its delay, 0 when failures are only
-// counted for bans.
-func (s *server) failed(addr netip.Addr, user string) time.Duration {
-	delay := s.slowdown.Failed(addr, user)
-	if s.cfg.Auth.FailureDelay == 0 {
-		return 0
-	}
-	return delay
 }
 
 func (s *server) dataConfig() dataplane.Config {
@@ -286,13 +279,9 @@ func (s *server) serveMetrics() error {
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	up := func() error { return nil }
-	handler := s.metrics.Handler(up, up)
+	s.metrics.OnScrape(func() { s.metrics.HashQueue.Set(int64(s.pool.Waiting())) })
 	s.http = &http.Server{
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.metrics.HashQueue.Set(int64(s.pool.Waiting()))
-			handler.ServeHTTP(w, r)
-		}),
+		Handler:           s.metrics.Handler(s.engine.Alive, s.engine.Ready),
 		ReadHeaderTimeout: 10 * time.Second, WriteTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 	go func() {
