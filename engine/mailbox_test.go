@@ -12,13 +12,15 @@ import (
 	"fastftps/session"
 )
 
+// lateLogins makes PASS wait for a minute.
+func lateLogins(c *Config) {
+	c.Session.LoginTurn = func(netip.Addr, string) (time.Time, bool) { return time.Now().Add(time.Minute), true }
+}
+
 // TestInputWhileWaiting: bytes that arrive in several pieces while a connection
 // cannot use them are executed in the order in which they were sent.
 func TestInputWhileWaiting(t *testing.T) {
-	late := func(c *Config) {
-		c.Session.FailureDelay = func(netip.Addr, string) time.Duration { return time.Minute }
-	}
-	eachReactor(t, late, func(t *testing.T, s *server) {
+	eachReactor(t, lateLogins, func(t *testing.T, s *server) {
 		c := s.dial(session.Plain, nil)
 		if err := c.Send("USER demo\r\nPASS wrong\r\n"); err != nil {
 			t.Fatal(err)
@@ -51,10 +53,7 @@ func TestInputWhileWaiting(t *testing.T) {
 // TestFloodWhileWaiting: what a connection keeps of a flood is bounded, whatever
 // the connection waits for.
 func TestFloodWhileWaiting(t *testing.T) {
-	late := func(c *Config) {
-		c.Session.FailureDelay = func(netip.Addr, string) time.Duration { return time.Minute }
-	}
-	eachReactor(t, late, func(t *testing.T, s *server) {
+	eachReactor(t, lateLogins, func(t *testing.T, s *server) {
 		c := s.dial(session.Plain, nil)
 		if err := c.Send("USER demo\r\nPASS wrong\r\n"); err != nil {
 			t.Fatal(err)
