@@ -41,9 +41,9 @@ func cutUpload(t *testing.T, s *server, mode session.Mode, end func(*ftpclient.C
 	if err := os.WriteFile(old, []byte("old content"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"old.txt", "new.txt"} {
+	for _, line := range []string{"STOR old.txt", "STOR new.txt", "APPE new.txt", "STOU"} {
 		c := s.login(mode, nil)
-		d, err := c.Begin("STOR "+name, 0)
+		d, err := c.Begin(line, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func cutUpload(t *testing.T, s *server, mode session.Mode, end func(*ftpclient.C
 		_, err = c.Complete()
 		var re *ftpclient.ReplyError
 		if !errors.As(err, &re) || re.Code != code {
-			t.Errorf("STOR %s: got %v, want %d", name, err, code)
+			t.Errorf("%s: got %v, want %d", line, err, code)
 		}
 		d.Close()
 		c.Close()
