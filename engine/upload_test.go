@@ -70,7 +70,7 @@ func cutUpload(t *testing.T, s *server, mode session.Mode, end func(*ftpclient.C
 }
 
 // names lists a folder of the host.
-func names(t *testing.T, dir string) (n []string) {
+func names(t testing.TB, dir string) (n []string) {
 	t.Helper()
 	es, err := os.ReadDir(dir)
 	if err != nil {
