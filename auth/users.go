@@ -91,6 +91,18 @@ func (u *Users) Reload() error {
 // Len returns how many users the file has, disabled ones included.
 func (u *Users) Len() int { return len(u.current.Load().users) }
 
+// Homes returns the homes of all users that may log in, some of them perhaps
+// more than once.
+func (u *Users) Homes() []string {
+	var homes []string
+	for _, acc := range u.current.Load().users {
+		if acc.user != nil {
+			homes = append(homes, acc.user.Home)
+		}
+	}
+	return homes
+}
+
 // Authenticate implements Authenticator. It returns ErrDenied, ErrBusy, or the
 // context's error. A name that no user could have is denied at once; every
 // other refusal comes after one hash. Users whose hash is of another cost than

@@ -1,9 +1,11 @@
 package dataplane
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -129,5 +131,17 @@ func TestSourcePort(t *testing.T) {
 	}
 	if n := p.stats.SourcePortMissed.Load(); n != 1 {
 		t.Errorf("got %d misses, want 1", n)
+	}
+}
+
+// TestDialCause: a peer that takes the connection and resets it at once has cut
+// the transfer; who does not take it has made no connection.
+func TestDialCause(t *testing.T) {
+	for err, want := range map[error]Cause{
+		syscall.ECONNRESET: CauseCut, syscall.ECONNREFUSED: CauseNoConn, syscall.EHOSTUNREACH: CauseNoConn, context.DeadlineExceeded: CauseNoConn,
+	} {
+		if got := dialCause(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)}); got != want {
+			t.Errorf("%v: got %v, want %v", err, got, want)
+		}
 	}
 }

@@ -164,11 +164,15 @@ func (t *transfer) inflate() (Cause, error) {
 // without close_notify.
 func isCleanEnd(err error) bool { return err == io.EOF || errors.Is(err, tlsconn.ErrTruncated) }
 
-// inflateCause tells a damaged stream from one that was cut off.
+// inflateCause tells a damaged stream from one that was cut off. One that is
+// not whole needs no rule to be refused for want of close_notify.
 func (t *transfer) inflateCause(err, wire error) Cause {
 	switch {
 	case errors.Is(err, errBomb):
 		return CauseQuota
+	case errors.Is(wire, tlsconn.ErrTruncated):
+		t.plane.stats.NoCloseNotify.Add(1)
+		return CauseNoCloseNotify
 	case wire != nil && !isCleanEnd(wire):
 		return t.why(CauseCut)
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"fastftps/internal/bufpool"
@@ -199,10 +200,19 @@ func (t *transfer) connect() (Cause, error) {
 	}
 	c, err := t.dial()
 	if err != nil {
-		return t.why(CauseNoConn), err
+		return t.why(dialCause(err)), err
 	}
 	t.attach(c)
 	return CauseOK, nil
+}
+
+// dialCause maps the error of an active connect. A peer that refuses is one
+// thing, one that accepts and resets before we have looked another.
+func dialCause(err error) Cause {
+	if errors.Is(err, syscall.ECONNRESET) {
+		return CauseCut
+	}
+	return CauseNoConn
 }
 
 // secure brings TLS up under PROT P, with the level as it is now, at the

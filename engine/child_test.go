@@ -3,7 +3,9 @@ package engine
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,14 +17,26 @@ import (
 	"testing"
 	"time"
 
+	"fastftps/auth"
 	"fastftps/dataplane"
+	"fastftps/internal/ftpclient"
 	"fastftps/session"
+	"fastftps/storage"
+	"fastftps/storage/osfs"
 	"fastftps/tlsconn"
 )
 
-// childEnv makes the test binary a server instead: what is measured and the
-// clients that load it must not share a process. Its value is the root folder.
+// childEnv makes the test binary a server instead: what is measured or killed
+// and the clients that load it must not share a process. Its value is a
+// childOptions as JSON.
 const childEnv = "FASTFTPS_TEST_CHILD"
+
+// childOptions say what the child serves.
+type childOptions struct {
+	Root      string
+	Reactor   string
+	NamedTemp bool // see osfs.Options
+}
 
 // childBudget is the data plane's buffer memory in the child, in bytes.
 const childBudget = 32 << 20
@@ -39,11 +53,20 @@ type childStats struct {
 // childServer serves until its standard input ends. Each line asks for stats,
 // "gc" after a garbage collection.
 func childServer() int {
-	root := os.Getenv(childEnv)
-	id, err := tlsconn.NewIdentity(tlsconn.Options{SelfSigned: filepath.Join(root, "..", "child.pem")})
+	var o childOptions
+	err := json.Unmarshal([]byte(os.Getenv(childEnv)), &o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	id, err := tlsconn.NewIdentity(tlsconn.Options{SelfSigned: filepath.Join(o.Root, "..", "child.pem")})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	sc := sessionConfig(o.Root)
+	sc.OpenFS = func(_ context.Context, u *auth.User) (storage.FS, error) {
+		return osfs.New(u.Home, osfs.Options{NamedTemp: o.NamedTemp})
 	}
 	e, err := New(Config{
 		Listen: []Listen{
@@ -51,7 +74,7 @@ func childServer() int {
 			{Addr: "127.0.0.1:0", Mode: session.Implicit},
 			{Addr: "127.0.0.1:0", Mode: session.Plain},
 		},
-		Session: sessionConfig(root), Identity: id, MaxSessions: 20000,
+		Session: sc, Identity: id, MaxSessions: 20000, Reactor: o.Reactor,
 		Data:         dataplane.Config{Budget: childBudget},
 		LoginTimeout: 10 * time.Minute, WriteTimeout: time.Minute,
 	})
@@ -96,19 +119,25 @@ func memory(row string) int64 {
 
 // child is a server in a process of its own.
 type child struct {
-	t   *testing.T
-	ask func(line string) childStats
+	t    *testing.T
+	ask  func(line string) childStats
+	pid  int
+	kill func() // SIGKILL, and waits for the process to be gone
 }
 
 // startChild starts it; it ends with the test.
-func startChild(t *testing.T, root string) *child {
+func startChild(t *testing.T, o childOptions) *child {
 	t.Helper()
+	opt, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), childEnv+"="+root)
+	cmd.Env = append(os.Environ(), childEnv+"="+string(opt))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -121,14 +150,27 @@ func startChild(t *testing.T, root string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	killed := false
 	t.Cleanup(func() {
 		in.Close()
+		if killed {
+			return
+		}
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("server process: %v", err)
 		}
 	})
+	c := &child{t: t, pid: cmd.Process.Pid}
+	c.kill = func() {
+		t.Helper()
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		killed = true
+		_ = cmd.Wait() // "signal: killed"
+	}
 	dec := json.NewDecoder(out)
-	return &child{t: t, ask: func(line string) (st childStats) {
+	c.ask = func(line string) (st childStats) {
 		t.Helper()
 		if _, err := fmt.Fprintln(in, line); err != nil {
 			t.Fatal(err)
@@ -137,5 +179,20 @@ func startChild(t *testing.T, root string) *child {
 			t.Fatal(err)
 		}
 		return st
-	}}
+	}
+	return c
+}
+
+// dialChild logs in to the server in the other process.
+func dialChild(t *testing.T, addr string, sec ftpclient.Security) *ftpclient.Client {
+	t.Helper()
+	c, err := ftpclient.Dial(t.Context(), addr, ftpclient.Options{Security: sec, TLS: &tls.Config{InsecureSkipVerify: true}})
+	if err == nil {
+		err = errors.Join(c.Login("demo", "secret"), c.Type("I"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }

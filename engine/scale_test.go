@@ -5,7 +5,6 @@ package engine
 import (
 	"bufio"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -25,7 +24,7 @@ import (
 // no goroutine each; the memory of each is printed.
 func TestIdleSessions(t *testing.T) {
 	const sessions = 10_000
-	srv := startChild(t, t.TempDir())
+	srv := startChild(t, childOptions{Root: t.TempDir()})
 	before := srv.ask("gc")
 	conns := make([]net.Conn, sessions)
 	defer func() {
@@ -90,7 +89,7 @@ func TestFloods(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "big"), make([]byte, 64<<20), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	srv := startChild(t, root)
+	srv := startChild(t, childOptions{Root: root})
 	first := srv.ask("gc")
 	bound := func(what string, bytes int64) {
 		t.Helper()
@@ -145,18 +144,4 @@ func floodControl(t *testing.T, client *ftpclient.Client, in string) {
 		}
 	}
 	t.Errorf("%q: 256 MiB were taken", in)
-}
-
-// dialChild logs in to the server in the other process.
-func dialChild(t *testing.T, addr string, sec ftpclient.Security) *ftpclient.Client {
-	t.Helper()
-	c, err := ftpclient.Dial(t.Context(), addr, ftpclient.Options{Security: sec, TLS: &tls.Config{InsecureSkipVerify: true}})
-	if err == nil {
-		err = errors.Join(c.Login("demo", "secret"), c.Type("I"))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
 }

@@ -259,6 +259,9 @@ func (s *Session) fileTime(arg string) (reply, error) {
 	if errors.Is(err, fs.ErrNotExist) && looksTimed(arg) && s.may(auth.PermAttr) {
 		return s.modifyTime(arg)
 	}
+	if err == nil && !info.IsDir() {
+		err = regular(info)
+	}
 	if err != nil {
 		return reply{}, err
 	}

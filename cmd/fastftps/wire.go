@@ -58,6 +58,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) error {
 	served := make(chan error, 1)
 	go func() { served <- s.engine.Serve() }()
 	s.announce(o)
+	defer s.sweep(ctx, s.homes(o))()
 	for {
 		select {
 		case err := <-served:
