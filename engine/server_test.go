@@ -120,6 +120,16 @@ func (s *server) addr(m session.Mode) string { return s.Addrs()[m].String() }
 // dial connects a client in the given mode; it is closed with the test.
 func (s *server) dial(m session.Mode, change func(*ftpclient.Options)) *ftpclient.Client {
 	s.t.Helper()
+	c, err := s.connect(m, change)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// connect is dial for goroutines that may not end the test.
+func (s *server) connect(m session.Mode, change func(*ftpclient.Options)) (*ftpclient.Client, error) {
 	o := ftpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}}
 	switch m {
 	case session.Explicit:
@@ -130,12 +140,7 @@ func (s *server) dial(m session.Mode, change func(*ftpclient.Options)) *ftpclien
 	if change != nil {
 		change(&o)
 	}
-	c, err := ftpclient.Dial(context.Background(), s.addr(m), o)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { c.Close() })
-	return c
+	return ftpclient.Dial(context.Background(), s.addr(m), o)
 }
 
 // login is dial and a login; under explicit TLS the data connections are
