@@ -88,6 +88,17 @@ func (u *Users) Reload() error {
 	return nil
 }
 
+// Homes returns the home of each user that may log in and store files.
+func (u *Users) Homes() []string {
+	var homes []string
+	for _, acc := range u.current.Load().users {
+		if acc.user != nil && acc.user.Perms&(PermWrite|PermModify) != 0 {
+			homes = append(homes, acc.user.Home)
+		}
+	}
+	return homes
+}
+
 // Len returns how many users the file has, disabled ones included.
 func (u *Users) Len() int { return len(u.current.Load().users) }
 

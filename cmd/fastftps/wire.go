@@ -60,9 +60,16 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) error {
 		return err
 	}
 	defer s.close()
+	started := time.Now()
 	served := make(chan error, 1)
 	go func() { served <- s.engine.Serve() }()
 	s.announce(o)
+	sweeping := make(chan struct{})
+	go func() {
+		defer close(sweeping)
+		s.sweepLeftovers(ctx, s.sweepRoots(o.share), started, maxSweep)
+	}()
+	defer func() { <-sweeping }()
 	for {
 		select {
 		case err := <-served:
