@@ -34,10 +34,10 @@ type SlowdownOptions struct {
 // logins of one address take turns, each as late as if those before it had
 // failed, so guessing over many connections is no faster than over one.
 type Slowdown struct {
-	o    SlowdownOptions
 	seed maphash.Seed
 
-	mu    sync.Mutex // guards table
+	mu    sync.Mutex // guards the fields below
+	o     SlowdownOptions
 	table *lru[slowKey, failures]
 }
 
@@ -59,6 +59,20 @@ type failures struct {
 
 // NewSlowdown returns an empty table.
 func NewSlowdown(o SlowdownOptions) *Slowdown {
+	o = o.withDefaults()
+	return &Slowdown{o: o, seed: maphash.MakeSeed(), table: newLRU[slowKey, failures](o.Entries)}
+}
+
+// Configure changes the options, but for Entries and Now. Failures and bans
+// that stand stay counted.
+func (s *Slowdown) Configure(o SlowdownOptions) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o.Entries, o.Now = s.o.Entries, s.o.Now
+	s.o = o.withDefaults()
+}
+
+func (o SlowdownOptions) withDefaults() SlowdownOptions {
 	def := func(d *time.Duration, v time.Duration) {
 		if *d <= 0 {
 			*d = v
@@ -76,7 +90,7 @@ func NewSlowdown(o SlowdownOptions) *Slowdown {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Slowdown{o: o, seed: maphash.MakeSeed(), table: newLRU[slowKey, failures](o.Entries)}
+	return o
 }
 
 // Turn says when a login from addr as user is to be checked and answered, the
@@ -149,11 +163,11 @@ func (s *Slowdown) Succeeded(addr netip.Addr, user string) {
 // Banned reports whether addr failed too often of late; its connections are
 // then refused at once.
 func (s *Slowdown) Banned(addr netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.o.BanAfter <= 0 {
 		return false
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	f := s.table.get(s.addrKey(addr))
 	return f != nil && s.o.Now().Before(f.banned)
 }

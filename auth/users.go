@@ -88,20 +88,19 @@ func (u *Users) Reload() error {
 	return nil
 }
 
-// Len returns how many users the file has, disabled ones included.
-func (u *Users) Len() int { return len(u.current.Load().users) }
-
-// Homes returns the homes of all users that may log in, some of them perhaps
-// more than once.
+// Homes returns the home of each user that may log in and store files.
 func (u *Users) Homes() []string {
 	var homes []string
 	for _, acc := range u.current.Load().users {
-		if acc.user != nil {
+		if acc.user != nil && acc.user.Perms&(PermWrite|PermModify) != 0 {
 			homes = append(homes, acc.user.Home)
 		}
 	}
 	return homes
 }
+
+// Len returns how many users the file has, disabled ones included.
+func (u *Users) Len() int { return len(u.current.Load().users) }
 
 // Authenticate implements Authenticator. It returns ErrDenied, ErrBusy, or the
 // context's error. A name that no user could have is denied at once; every

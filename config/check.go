@@ -41,7 +41,7 @@ func (c *Config) checkListen() (faults Faults) {
 		faults = append(faults, c.checkRequireTLS(key+"require_tls", l)...)
 		faults = append(faults, c.checkNotPassive(key+"addr", l.Addr)...)
 	}
-	if first, twice := seen[c.Metrics.Addr]; twice {
+	if first, twice := seen[c.Metrics.Addr]; twice && portOf(c.Metrics.Addr) != 0 {
 		faults = append(faults, c.Fault("metrics.addr", "%s is taken already by %s", c.Metrics.Addr, first))
 	}
 	return append(faults, c.checkNotPassive("metrics.addr", c.Metrics.Addr)...)

@@ -116,7 +116,7 @@ func (c *Config) Show(w io.Writer) error {
 // docs/config.md.
 func WriteReference(w io.Writer) error {
 	var b bytes.Buffer
-	b.WriteString(referenceHead)
+	b.WriteString(strings.Replace(referenceHead, "ATSTART", fixedKeys(), 1))
 	c := Default()
 	for _, s := range sections {
 		title := "`[" + s.name + "]`"
@@ -133,6 +133,18 @@ func WriteReference(w io.Writer) error {
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// fixedKeys lists the keys that are read at the start alone.
+func fixedKeys() string {
+	var names []string
+	for _, k := range atStart {
+		if strings.HasSuffix(k, ".") {
+			k = "[[" + strings.TrimSuffix(k, ".") + "]]"
+		}
+		names = append(names, "`"+k+"`")
+	}
+	return strings.Join(names, ", ")
 }
 
 // cell escapes what would end a table's cell or make a tag.
@@ -156,6 +168,10 @@ What comes later in this list wins:
 4. flags: ` + "`--set tls.min=1.3`" + `, and the flags of ` + "`fastftps serve`" + `.
 
 ` + "`fastftps config show`" + ` prints the values in force and where each one comes from.
+
+At SIGHUP all is read again, in the same order. Sessions that stand keep what they came under; a file
+with a fault changes nothing. These keys are read at the start alone, and a change is only warned of:
+` + "ATSTART" + `.
 
 Durations are written ` + "`90s`, `5m`, `1h30m`" + `; sizes ` + "`512B`, `64KiB`, `256MiB`, `2GiB`" + `. Lists are separated
 by commas outside TOML.

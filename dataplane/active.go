@@ -16,10 +16,10 @@ func (t *transfer) dial() (*net.TCPConn, error) {
 	case <-t.quit:
 		return nil, context.Canceled
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.DialTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg().DialTimeout)
 	defer cancel()
 	t.onStop(cancel)
-	if port := p.cfg.SourcePort; port != 0 && t.ch.opt.Implicit {
+	if port := p.cfg().SourcePort; port != 0 && t.ch.opt.Implicit {
 		if c, err := t.dialFrom(ctx, int(port)); err == nil || !isAddrTaken(err) {
 			return c, err
 		}

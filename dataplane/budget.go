@@ -16,7 +16,7 @@ type budget struct {
 	mu      sync.Mutex // guards the fields below
 	free    int64
 	waiters []*claim
-	total   int64 // never changed
+	total   int64
 }
 
 type claim struct {
@@ -31,6 +31,15 @@ func (b *budget) used() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.total - b.free
+}
+
+// resize changes the total. While more is taken than that, nobody gets any.
+func (b *budget) resize(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free += n - b.total
+	b.total = n
+	b.grantLocked()
 }
 
 // try takes n bytes if they are there and nobody waits for some.

@@ -63,7 +63,7 @@ func (c *Channel) SetTLS(id *tlsconn.Identity, b *tlsconn.Binding) {
 // endpoint. ErrNoPort when the range is dry for this address.
 func (c *Channel) Passive() (netip.AddrPort, error) {
 	c.Drop()
-	l, err := c.plane.pool.take(or(c.plane.cfg.Listen, c.opt.Local), c.opt.Client, c)
+	l, err := c.plane.pool.take(or(c.plane.cfg().Listen, c.opt.Local), c.opt.Client, c)
 	if err != nil {
 		return netip.AddrPort{}, err
 	}

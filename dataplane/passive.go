@@ -203,7 +203,7 @@ func (pt *port) arrive(c *net.TCPConn) {
 		p.deliverLocked(ls[0], c, nil)
 	default:
 		identity := ls[0].tls.identity
-		c.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout))
+		c.SetDeadline(time.Now().Add(p.plane.cfg().TLSTimeout))
 		if p.closed || !p.plane.tryEarly(func() { pt.identify(client, c, identity) }) {
 			p.plane.stats.Ambiguous.Add(1)
 			c.Close()
@@ -243,11 +243,11 @@ func (p *passivePool) sweep(now time.Time) {
 	for i := len(p.leases) - 1; i >= 0; i-- { // popLocked moves the last one to i
 		switch l := p.leases[i]; {
 		case l.t != nil:
-			if now.Sub(l.t.started) >= p.plane.cfg.ConnectWait {
+			if now.Sub(l.t.started) >= p.plane.cfg().ConnectWait {
 				p.plane.stats.ConnectTimeouts.Add(1)
 				p.expireLocked(l, CauseNoConn)
 			}
-		case now.Sub(l.made) >= p.plane.cfg.LeaseTTL:
+		case now.Sub(l.made) >= p.plane.cfg().LeaseTTL:
 			p.plane.stats.LeasesExpired.Add(1)
 			p.expireLocked(l, CauseNoConn)
 		case l.conn != nil && l.early == nil && l.tls != nil && now.Sub(l.since) >= helloPatience:

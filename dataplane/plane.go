@@ -22,7 +22,7 @@ import (
 // Plane is the data plane of a server. Its methods may be called from any
 // goroutine.
 type Plane struct {
-	cfg       Config
+	live      atomic.Pointer[Config] // see cfg
 	stats     Stats
 	pool      *passivePool
 	budget    *budget
@@ -48,16 +48,36 @@ func New(cfg Config) (*Plane, error) {
 		return nil, err
 	}
 	p := &Plane{
-		cfg:       cfg,
 		budget:    newBudget(cfg.Budget),
 		deflaters: newDeflaters(cfg.MaxDeflaters),
 		dials:     make(chan struct{}, cfg.MaxDials),
 		early:     make(chan struct{}, cfg.MaxEarly),
 		down:      make(chan struct{}),
 	}
+	p.live.Store(&cfg)
 	p.pool = newPassivePool(p)
 	p.workers, err = ants.NewPoolWithFuncGeneric(cfg.MaxTransfers, (*transfer).run, ants.WithNonblocking(true))
 	return p, err
+}
+
+// cfg returns the limits in force.
+func (p *Plane) cfg() *Config { return p.live.Load() }
+
+// Reload takes the limits of next, but for ports, addresses, MaxDials,
+// MaxEarly and MaxDeflaters, which stay as they are. What runs goes on; what is
+// decided from now on is decided by the new limits.
+func (p *Plane) Reload(next Config) error {
+	next, err := next.withDefaults()
+	if err != nil {
+		return err
+	}
+	was := p.cfg()
+	next.PortLow, next.PortHigh, next.AutoPorts, next.Listen = was.PortLow, was.PortHigh, was.AutoPorts, was.Listen
+	next.MaxDials, next.MaxEarly, next.MaxDeflaters, next.Handshake = was.MaxDials, was.MaxEarly, was.MaxDeflaters, was.Handshake
+	p.live.Store(&next)
+	p.workers.Tune(next.MaxTransfers)
+	p.budget.resize(next.Budget)
+	return nil
 }
 
 // Stats returns the counters.
@@ -74,7 +94,7 @@ func (p *Plane) Sweep(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.running {
-		if t.stalled(now, p.cfg.Stall) {
+		if t.stalled(now, p.cfg().Stall) {
 			t.stop(CauseStalled)
 		}
 	}

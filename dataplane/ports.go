@@ -70,7 +70,7 @@ func (p *passivePool) groupLocked(local netip.Addr) *group {
 		return g
 	}
 	g := &group{pool: p, local: local, held: make(map[netip.Addr]int)}
-	if lo, hi := int(p.plane.cfg.PortLow), int(p.plane.cfg.PortHigh); lo != 0 {
+	if lo, hi := int(p.plane.cfg().PortLow), int(p.plane.cfg().PortHigh); lo != 0 {
 		for n := lo; n <= hi; n++ {
 			g.queue = append(g.queue, g.newPort(uint16(n)))
 		}
@@ -91,7 +91,7 @@ func (g *group) newPort(number uint16) *port {
 // a ghost if possible; nil when there is none.
 func (g *group) freeLocked(client netip.Addr, owner *Channel) *port {
 	dry := g.held[client] >= len(g.queue)
-	if g.pool.plane.cfg.PortLow == 0 && len(g.queue) < g.pool.plane.cfg.AutoPorts &&
+	if g.pool.plane.cfg().PortLow == 0 && len(g.queue) < g.pool.plane.cfg().AutoPorts &&
 		(dry || len(g.queue) < autoPortsMin) {
 		if pt := g.newPort(0); pt.openLocked() == nil {
 			g.queue = slices.Insert(g.queue, g.head, pt)

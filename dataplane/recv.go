@@ -41,7 +41,7 @@ func (t *transfer) publish() (Cause, error) {
 	if err := t.job.Upload.Commit(); err != nil {
 		return storageCause(err), err
 	}
-	t.deadline(time.Now().Add(t.plane.cfg.DrainTime))
+	t.deadline(time.Now().Add(t.plane.cfg().DrainTime))
 	t.send(nil, true) // a peer that is gone already has lost nothing
 	return CauseOK, nil
 }

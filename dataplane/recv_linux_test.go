@@ -254,7 +254,7 @@ func TestStalledUploadHoldsNothing(t *testing.T) {
 			s.start(j)
 			e.Write(make([]byte, 1<<20))
 			until(t, "all is stored", func() bool { return s.Progress() == 1<<20 })
-			until(t, "the budget is whole", func() bool { return p.budget.left() == p.cfg.Budget })
+			until(t, "the budget is whole", func() bool { return p.budget.left() == p.cfg().Budget })
 			e.finish()
 			s.want(CauseOK)
 		})

@@ -32,8 +32,8 @@ func (p *Plane) handshake(sec *tlsconn.DataConn) error {
 	defer p.stats.Handshaking.Add(-1)
 	began := time.Now()
 	err := sec.Handshake()
-	if p.cfg.Handshake != nil {
-		p.cfg.Handshake(sec.Info(), time.Since(began), err)
+	if p.cfg().Handshake != nil {
+		p.cfg().Handshake(sec.Info(), time.Since(began), err)
 	}
 	return err
 }
@@ -106,7 +106,7 @@ func (p *passivePool) handshakeLocked(l *lease) {
 		return
 	}
 	e := &early{done: make(chan struct{}), sec: l.tls.server(l.conn, tlsconn.Receive)}
-	l.conn.SetDeadline(time.Now().Add(p.plane.cfg.TLSTimeout)) // Abort may set another one meanwhile
+	l.conn.SetDeadline(time.Now().Add(p.plane.cfg().TLSTimeout)) // Abort may set another one meanwhile
 	ok := p.plane.tryEarly(func() {
 		e.err = p.plane.handshake(e.sec)
 		close(e.done)

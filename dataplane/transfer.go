@@ -228,7 +228,7 @@ func (t *transfer) secure() (Cause, error) {
 		return CauseTLS, errNoTLS
 	}
 	t.sec = t.tls.server(t.conn, t.direction())
-	t.deadline(time.Now().Add(t.plane.cfg.TLSTimeout))
+	t.deadline(time.Now().Add(t.plane.cfg().TLSTimeout))
 	return t.secured(t.plane.handshake(t.sec))
 }
 
@@ -363,17 +363,17 @@ var drainBlocks = bufpool.NewFixed("drain", 1<<10)
 func (t *transfer) drain() {
 	p := t.plane
 	defer p.stats.Drains.Add(-1)
-	if p.stats.Drains.Add(1) > int64(p.cfg.MaxDrains) {
+	if p.stats.Drains.Add(1) > int64(p.cfg().MaxDrains) {
 		return
 	}
 	t.mu.Lock()
 	if t.stopped != CauseShutdown {
-		t.conn.SetDeadline(time.Now().Add(p.cfg.DrainTime))
+		t.conn.SetDeadline(time.Now().Add(p.cfg().DrainTime))
 	}
 	t.mu.Unlock()
 	b := drainBlocks.Get()
 	defer drainBlocks.Put(b)
-	for left := p.cfg.DrainBytes; left > 0; {
+	for left := p.cfg().DrainBytes; left > 0; {
 		n, err := t.conn.Read(b.B)
 		if err != nil {
 			return

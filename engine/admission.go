@@ -40,12 +40,12 @@ const maxTrackedAddrs = 1 << 16
 // admission counts control connections, in all and by client address, and
 // bounds the rate of new ones. It is asked before anything else exists.
 type admission struct {
-	maxTotal, maxPerAddr int
-	perSecond            int // new connections a second and address; 0 without bound
-
 	mu    sync.Mutex // guards the fields below
 	total int
 	addrs map[netip.Addr]*client
+
+	maxTotal, maxPerAddr int
+	perSecond            int // new connections a second and address; 0 without bound
 }
 
 // client is what is known of one address.
@@ -56,6 +56,13 @@ type client struct {
 
 func newAdmission(maxTotal, maxPerAddr, perSecond int) *admission {
 	return &admission{maxTotal: maxTotal, maxPerAddr: maxPerAddr, perSecond: perSecond, addrs: map[netip.Addr]*client{}}
+}
+
+// limit sets the limits of those to come.
+func (a *admission) limit(maxTotal, maxPerAddr, perSecond int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.maxTotal, a.maxPerAddr, a.perSecond = maxTotal, maxPerAddr, perSecond
 }
 
 // enter admits a connection, or says which limit it met. Every admitted

@@ -43,6 +43,7 @@ const (
 // owner touches.
 type conn struct {
 	engine *Engine
+	conf   *Config // as it was when the connection came; a reload does not touch it
 	ln     *listener
 	id     uint64
 	endpoint
@@ -100,10 +101,10 @@ const (
 // where the listener speaks first. On an implicit listener nothing but this
 // struct exists until the client has sent something.
 func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
-	c := &conn{engine: e, ln: ln, id: e.nextID.Add(1), endpoint: ep}
+	c := &conn{engine: e, conf: e.live.Load(), ln: ln, id: e.nextID.Add(1), endpoint: ep}
 	now := e.now()
 	c.born, c.seen, c.phaseFrom = now, now, now
-	c.loginBy = now + e.conf.LoginTimeout
+	c.loginBy = now + c.conf.LoginTimeout
 	if ln.Mode == session.Implicit {
 		c.phase = phaseHandshake
 	}
@@ -123,7 +124,7 @@ func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 func (c *conn) makeSession() {
 	log := c.engine.log.With(slog.Uint64("sid", c.id), slog.String("ip", c.remote.Addr().String()))
 	c.data = &channel{conn: c}
-	c.sess = session.New(c.ln.conf, session.Peer{Remote: c.remote, Local: c.local, Data: c.data, Log: log})
+	c.sess = session.New(c.ln.conf.Load(), session.Peer{Remote: c.remote, Local: c.local, Data: c.data, Log: log})
 	c.mu.Lock()
 	c.box.cancel = c.sess.Cancel
 	c.mu.Unlock()
@@ -168,7 +169,7 @@ func (c *conn) receive(p []byte) reception {
 	}
 	b.owned = true
 	switch {
-	case len(b.in)+len(p) > c.engine.conf.MaxPendingInput+maxRecord:
+	case len(b.in)+len(p) > c.conf.MaxPendingInput+maxRecord:
 		b.events |= evFlood
 		if b.flooded += len(p); b.flooded > maxDiscard && owned {
 			return cut
@@ -422,7 +423,7 @@ func (c *conn) advance() outcome {
 		case session.Restart:
 			c.act = session.Continue
 			c.sess.Cleared()
-			c.loginBy = c.engine.now() + c.engine.conf.LoginTimeout
+			c.loginBy = c.engine.now() + c.conf.LoginTimeout
 			c.enter(phaseRestart)
 		case session.Close:
 			c.linger()

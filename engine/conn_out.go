@@ -78,7 +78,7 @@ func (c *conn) writeLater(p []byte) {
 	c.stuck = true
 	p = append([]byte(nil), p...)
 	go func() {
-		err := c.wire.WriteAll(p, c.engine.conf.WriteTimeout)
+		err := c.wire.WriteAll(p, c.conf.WriteTimeout)
 		if isTimeout(err) {
 			c.engine.metrics.Limits[metrics.LimitWriteTimeout].Inc()
 		}

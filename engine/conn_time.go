@@ -18,7 +18,7 @@ func (c *conn) setDeadline() {
 const never = 0
 
 func (c *conn) nextDeadline() time.Duration {
-	conf := &c.engine.conf
+	conf := c.conf
 	switch c.phase {
 	case phaseHandshake:
 		return c.phaseFrom + conf.HandshakeTimeout
@@ -47,7 +47,7 @@ func (c *conn) idleLimit() time.Duration {
 	if d := c.sess.IdleLimit(); d > 0 {
 		return d
 	}
-	return c.engine.conf.IdleTimeout
+	return c.conf.IdleTimeout
 }
 
 // tick deals with a deadline that has passed. It may have moved meanwhile.

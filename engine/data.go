@@ -30,14 +30,14 @@ func (c *conn) openChannel() *dataplane.Channel {
 		Client:   c.remote.Addr(),
 		Local:    c.local.Addr(),
 		Implicit: c.ln.Mode == session.Implicit,
-		Reuse:    c.engine.conf.Reuse,
+		Reuse:    c.conf.Reuse,
 		Done:     func(r dataplane.Result) { c.transferDone(resultOfPlane(r)) },
 	}
-	if f := c.engine.conf.Advertise; f != nil {
+	if f := c.conf.Advertise; f != nil {
 		o.Advertise = f(o.Client, o.Local)
 	}
 	if c.binding != nil {
-		o.Identity, o.Binding = c.engine.conf.Identity, c.binding
+		o.Identity, o.Binding = c.conf.Identity, c.binding
 	}
 	return c.engine.plane.Channel(o)
 }
@@ -45,7 +45,7 @@ func (c *conn) openChannel() *dataplane.Channel {
 // rebind tells the data plane of a new TLS session on the control connection.
 func (c *conn) rebind() {
 	if c.data != nil && c.data.ch != nil {
-		c.data.ch.SetTLS(c.engine.conf.Identity, c.binding)
+		c.data.ch.SetTLS(c.conf.Identity, c.binding)
 	}
 }
 

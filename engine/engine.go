@@ -86,7 +86,8 @@ func def[T comparable](v *T, d T) {
 
 // Engine is one server: any number of listeners, one data plane.
 type Engine struct {
-	conf      Config
+	conf      Config                 // as New got it
+	live      atomic.Pointer[Config] // of new connections; see Reload
 	log       *slog.Logger
 	metrics   *metrics.Server
 	clock     coarseClock
@@ -126,6 +127,7 @@ func New(conf Config) (*Engine, error) {
 		logins:    newPool(conf.LoginWorkers, workers, &conf.Metrics.Limits[metrics.LimitHashQueue]),
 		stopped:   make(chan struct{}),
 	}
+	e.live.Store(&conf)
 	e.clock.start = time.Now()
 	conf.Data.Handshake = e.dataHandshake
 	if e.plane, err = dataplane.New(conf.Data); err != nil {
@@ -164,14 +166,37 @@ func (e *Engine) bind() error {
 		if err != nil {
 			return err
 		}
-		sc := e.conf.Session
-		sc.Mode, sc.RequireTLS = l.Mode, l.RequireTLS && l.Mode == session.Explicit
-		sc.Now = e.wall
-		sc.Auth = timedAuth{sc.Auth, e.metrics}
-		sc.Events = sessionEvents{e}
-		ln.conf = &sc
+		ln.conf.Store(e.sessionConfig(l, e.conf.Session))
 		e.listeners = append(e.listeners, ln)
 	}
+	return nil
+}
+
+// sessionConfig makes the configuration of a listener's sessions.
+func (e *Engine) sessionConfig(l Listen, sc session.Config) *session.Config {
+	sc.Mode, sc.RequireTLS = l.Mode, l.RequireTLS && l.Mode == session.Explicit
+	sc.Now = e.wall
+	sc.Auth = timedAuth{sc.Auth, e.metrics}
+	sc.Events = sessionEvents{e}
+	return &sc
+}
+
+// Reload takes what next has for connections and decisions to come: the
+// session's configuration, limits and time limits, Reuse, Advertise and
+// Banned. Connections that stand keep what they came under. Listeners,
+// certificates, reactor, workers, log and metrics stay as New got them.
+func (e *Engine) Reload(next Config) error {
+	next = next.withDefaults()
+	if err := e.plane.Reload(next.Data); err != nil {
+		return err
+	}
+	for _, ln := range e.listeners {
+		ln.conf.Store(e.sessionConfig(ln.Listen, next.Session))
+	}
+	next.Identity = e.conf.Identity
+	e.live.Store(&next)
+	e.admission.limit(next.MaxSessions, next.MaxSessionsPerIP, next.AcceptRatePerIP)
+	e.slots.resize(next.MaxHandshakes)
 	return nil
 }
 
@@ -299,10 +324,15 @@ func (e *Engine) admit(addr netip.Addr) refusal {
 	switch {
 	case e.draining.Load():
 		return refusedDraining
-	case e.conf.Banned != nil && e.conf.Banned(addr):
+	case e.banned(addr):
 		return refusedBanned
 	}
 	return e.admission.enter(addr, e.wall())
+}
+
+func (e *Engine) banned(addr netip.Addr) bool {
+	f := e.live.Load().Banned
+	return f != nil && f(addr)
 }
 
 // left is called once for each connection that has ended.

@@ -13,7 +13,7 @@ import (
 // counts it, allocates nothing; neither does a refusal.
 func TestNoAllocationACommand(t *testing.T) {
 	s := start(t, nil)
-	conf := s.listeners[2].conf
+	conf := s.listeners[2].conf.Load()
 	sess := session.New(conf, session.Peer{
 		Remote: netip.AddrPortFrom(local(1), 40000), Local: netip.AddrPortFrom(local(1), 21),
 		Data: &channel{}, Log: slog.New(slog.DiscardHandler),

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,7 +29,7 @@ type listener struct {
 	Listen
 	ln     *net.TCPListener
 	engine *Engine
-	conf   *session.Config // of the sessions of this listener
+	conf   atomic.Pointer[session.Config] // of the sessions of this listener
 	once   sync.Once
 	closed error
 }

@@ -9,7 +9,22 @@ type slots struct {
 	mu    sync.Mutex // guards the fields below
 	free  int
 	queue []*conn
-	all   int // never changed
+	all   int // free is negative while more are held than this
+}
+
+// resize changes how many slots there are.
+func (s *slots) resize(n int) {
+	s.mu.Lock()
+	s.free += n - s.all
+	s.all = n
+	k := max(0, min(s.free, len(s.queue)))
+	next := s.queue[:k:k]
+	s.queue = s.queue[k:]
+	s.free -= k
+	s.mu.Unlock()
+	for _, c := range next {
+		c.postLater(evSlot)
+	}
 }
 
 // held is how many handshakes are under way.
@@ -27,7 +42,7 @@ func (s *slots) acquire(c *conn) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.free == 0 {
+	if s.free <= 0 {
 		c.slot = slotWaiting
 		s.queue = append(s.queue, c)
 		return false
@@ -47,7 +62,7 @@ func (s *slots) release(c *conn) {
 		return
 	}
 	var next *conn
-	if len(s.queue) > 0 {
+	if len(s.queue) > 0 && s.free >= 0 {
 		next, s.queue = s.queue[0], s.queue[1:]
 	} else {
 		s.free++

@@ -126,6 +126,7 @@ func (s *Server) writeProcess(p *page) {
 	for i, name := range reloadResults {
 		p.sample(s.Reloads[i].Load(), "result", name)
 	}
+	p.single("log_errors_total", "counter", "Lines of the log that could not be written.", s.LogErrors.Load())
 	p.single("panics_total", "counter", "Recovered faults of the server.", s.Panics.Load())
 	p.single("start_timestamp_seconds", "gauge", "When the server started.", s.started.Unix())
 	p.family("build_info", "gauge", "Always 1; the build is in the labels.")

@@ -103,6 +103,7 @@ type Server struct {
 	Strangers      Counter
 	BufferBytes    Gauge // bytes of the transfer budget in use
 
+	LogErrors  Counter // lines of the log that could not be written
 	Reloads    [NumReloadResults]Counter
 	CertExpiry Gauge // Unix seconds; the certificate that expires first
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"fastftps/config"
+	"fastftps/metrics"
 )
 
 // logger is the server's log. The keys of its lines are time, level, msg,
@@ -17,10 +18,13 @@ import (
 // forge a line.
 type logger struct {
 	*slog.Logger
-	out *logFile // nil for a stream
+	out   *logFile // nil for a stream
+	level slog.LevelVar
 }
 
-func newLogger(c config.Log, stderr, stdout io.Writer) (*logger, error) {
+// newLogger makes the log. A line that cannot be written, for the disk is full
+// or nobody reads the pipe, is lost and counted; the server goes on.
+func newLogger(c config.Log, stderr, stdout io.Writer, lost *metrics.Counter) (*logger, error) {
 	l := &logger{}
 	w := map[string]io.Writer{"stderr": stderr, "stdout": stdout}[c.Output]
 	if w == nil {
@@ -30,17 +34,27 @@ func newLogger(c config.Log, stderr, stdout io.Writer) (*logger, error) {
 		}
 		w = l.out
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.Level)); err != nil {
-		return nil, fmt.Errorf("log level: %w", err)
+	w = &lossy{w, lost}
+	if err := l.setLevel(c.Level); err != nil {
+		return nil, err
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: &l.level}
 	if c.Format == "json" {
 		l.Logger = slog.New(slog.NewJSONHandler(w, options))
 	} else {
 		l.Logger = slog.New(slog.NewTextHandler(w, options))
 	}
 	return l, nil
+}
+
+// setLevel sets the least level that is written.
+func (l *logger) setLevel(text string) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(text)); err != nil {
+		return fmt.Errorf("log level: %w", err)
+	}
+	l.level.Set(level)
+	return nil
 }
 
 func (l *logger) reopen() error {
@@ -55,6 +69,21 @@ func (l *logger) close() error {
 		return nil
 	}
 	return l.out.close()
+}
+
+// lossy counts the lines that it could not write.
+type lossy struct {
+	w    io.Writer
+	lost *metrics.Counter
+}
+
+// Write implements io.Writer.
+func (l *lossy) Write(p []byte) (int, error) {
+	n, err := l.w.Write(p)
+	if err != nil {
+		l.lost.Inc()
+	}
+	return n, err
 }
 
 // logFile is a file that logrotate may move away: reopen goes on in a new one.

@@ -19,6 +19,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/config"
+	"fastftps/metrics"
 )
 
 func TestMain(m *testing.M) {
@@ -188,7 +189,7 @@ func TestLogEscapes(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		t.Run(format, func(t *testing.T) {
 			var b bytes.Buffer
-			l, err := newLogger(config.Log{Level: "info", Format: format, Output: "stderr"}, &b, io.Discard)
+			l, err := newLogger(config.Log{Level: "info", Format: format, Output: "stderr"}, &b, io.Discard, new(metrics.Counter))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,7 +216,7 @@ func TestLogEscapes(t *testing.T) {
 
 func TestLogReopen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "server.log")
-	l, err := newLogger(config.Log{Level: "info", Format: "text", Output: path}, io.Discard, io.Discard)
+	l, err := newLogger(config.Log{Level: "info", Format: "text", Output: path}, io.Discard, io.Discard, new(metrics.Counter))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,14 +83,15 @@ func (f *serveFlags) run(cmd *cobra.Command, args []string) error {
 	if path == "" {
 		return usagef("nothing to serve: name a folder (fastftps serve DIR) or a configuration (-c FILE; %s is not there)", defaultConfig)
 	}
-	cfg, err := f.load(path, nil, f.settings()...)
+	load := func() (*config.Config, error) { return f.load(path, nil, f.settings()...) }
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
 	if err := usersFault(cfg); err != nil {
 		return err
 	}
-	return serve(cmd.Context(), cfg, serveOptions{errOut: cmd.ErrOrStderr(), out: cmd.OutOrStdout()})
+	return serve(cmd.Context(), cfg, serveOptions{errOut: cmd.ErrOrStderr(), out: cmd.OutOrStdout(), load: load})
 }
 
 // share serves one folder to one user. The default configuration file is not
@@ -106,11 +107,12 @@ func (f *serveFlags) share(cmd *cobra.Command, dir string) error {
 		{Key: "log.level", Value: "warn", From: "serve DIR"},
 		{Key: "limits.accept_rate_per_ip", Value: "0", From: "serve DIR"},
 	}
-	cfg, err := f.load(f.file, preset, f.settings()...)
+	load := func() (*config.Config, error) { return f.load(f.file, preset, f.settings()...) }
+	cfg, err := load()
 	if err != nil {
 		return err
 	}
-	o := serveOptions{errOut: cmd.ErrOrStderr(), out: cmd.OutOrStdout(), share: &share{dir: dir, user: cmp.Or(f.user, "demo"), perms: auth.ReadOnly}}
+	o := serveOptions{errOut: cmd.ErrOrStderr(), out: cmd.OutOrStdout(), load: load, share: &share{dir: dir, user: cmp.Or(f.user, "demo"), perms: auth.ReadOnly}}
 	if !auth.ValidName(o.share.user) {
 		return usagef("--user %q cannot be a user's name", o.share.user)
 	}
@@ -203,5 +205,6 @@ func shellQuote(s string) string {
 // serveOptions is what serve gets besides the configuration.
 type serveOptions struct {
 	out, errOut io.Writer
-	share       *share // nil: the users file
+	share       *share                         // nil: the users file
+	load        func() (*config.Config, error) // reads the configuration again
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"fastftps/auth"
 	"fastftps/storage/osfs"
 )
 
@@ -23,6 +24,7 @@ func (s *server) sweep(ctx context.Context, dirs []string) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		nice()
 		s.sweepTwice(ctx, dirs, time.Now())
 	}()
 	return func() {
@@ -35,7 +37,7 @@ func (s *server) sweep(ctx context.Context, dirs []string) (stop func()) {
 // over. A server that this one replaces may still drain: whatever has not
 // written a byte for so long is of no upload that runs.
 func (s *server) sweepTwice(ctx context.Context, dirs []string, start time.Time) {
-	stall := s.cfg.Limits.StallTimeout
+	stall := s.started.Limits.StallTimeout
 	s.sweepHomes(ctx, dirs, start.Add(-stall))
 	select {
 	case <-time.After(time.Until(start.Add(stall))):
@@ -61,12 +63,15 @@ func (s *server) sweepHomes(ctx context.Context, dirs []string, before time.Time
 	}
 }
 
-// homes are the folders that are served.
+// homes are the folders that may hold leftovers: those where somebody may write.
 func (s *server) homes(o serveOptions) []string {
-	if o.share != nil {
-		return []string{o.share.dir}
+	switch {
+	case o.share == nil:
+		return s.users.Homes()
+	case o.share.perms == auth.ReadOnly:
+		return nil
 	}
-	return s.users.Homes()
+	return []string{o.share.dir}
 }
 
 // outermost returns the folders that lie in no other one.

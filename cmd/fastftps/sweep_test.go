@@ -23,7 +23,7 @@ func TestSweepAfterKill(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), "old content")
 	cmd, addr := startShare(t, dir)
-	d, err := login(t, addr).Begin("STOR file", 0)
+	d, err := shareLogin(t, addr).Begin("STOR file", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestSweepAfterKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, addr = startShare(t, dir)
-	c := login(t, addr)
+	c := shareLogin(t, addr)
 	if names, err := c.NLST("-a"); err != nil || !slices.Equal(slices.Sorted(slices.Values(names)), []string{"file", "sub"}) {
 		t.Errorf("NLST: %q, %v", names, err)
 	}
@@ -94,7 +94,7 @@ func startShare(t *testing.T, dir string) (cmd *exec.Cmd, addr string) {
 	return nil, ""
 }
 
-func login(t *testing.T, addr string) *ftpclient.Client {
+func shareLogin(t *testing.T, addr string) *ftpclient.Client {
 	t.Helper()
 	c, err := ftpclient.Dial(context.Background(), addr, ftpclient.Options{})
 	if err != nil {

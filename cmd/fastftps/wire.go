@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -29,7 +31,10 @@ import (
 
 // server is what serve runs: an engine and what it is made of.
 type server struct {
-	cfg      *config.Config
+	cfg      atomic.Pointer[config.Config]  // in force
+	started  *config.Config                 // as it was at the start
+	load     func() (*config.Config, error) // reads it again; nil in tests
+	auth     auth.Authenticator
 	log      *logger
 	metrics  *metrics.Server
 	identity *tlsconn.Identity // nil when every listener is plain
@@ -41,8 +46,8 @@ type server struct {
 }
 
 // serve runs the server until SIGTERM or SIGINT, then drains it. SIGHUP reads
-// the users file and the certificates again and reopens the log; sessions that
-// stand are not touched.
+// configuration, users and certificates again and reopens the log; sessions
+// that stand are not touched.
 func serve(ctx context.Context, cfg *config.Config, o serveOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -74,13 +79,14 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) error {
 
 // newServer builds everything and binds the listeners.
 func newServer(cfg *config.Config, o serveOptions) (_ *server, err error) {
-	s := &server{cfg: cfg, metrics: metrics.NewServer(version().Version, version().Revision, runtime.Version())}
+	s := &server{started: cfg, load: o.load, metrics: metrics.NewServer(version().Version, version().Revision, runtime.Version())}
+	s.cfg.Store(cfg)
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	if s.log, err = newLogger(cfg.Log, o.errOut, o.out); err != nil {
+	if s.log, err = newLogger(cfg.Log, o.errOut, o.out, &s.metrics.LogErrors); err != nil {
 		return nil, err
 	}
 	if s.identity, err = newIdentity(cfg); err != nil {
@@ -89,12 +95,11 @@ func newServer(cfg *config.Config, o serveOptions) (_ *server, err error) {
 	if s.pool, err = auth.NewPool(auth.PoolOptions{Workers: cfg.Limits.HashWorkers, Queue: cfg.Limits.HashQueue, Wait: cfg.Limits.HashWait}); err != nil {
 		return nil, err
 	}
-	authenticator, err := s.authenticator(o.share)
-	if err != nil {
+	if s.auth, err = s.authenticator(o.share); err != nil {
 		return nil, err
 	}
-	s.slowdown = newSlowdown(&cfg.Auth)
-	if s.engine, err = engine.New(s.engineConfig(authenticator)); err != nil {
+	s.slowdown = auth.NewSlowdown(slowdownOptions(&cfg.Auth))
+	if s.engine, err = engine.New(s.engineConfig()); err != nil {
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	s.noteExpiry()
@@ -138,9 +143,9 @@ func (s *server) authenticator(sh *share) (auth.Authenticator, error) {
 	if sh != nil {
 		return auth.Single(sh.user, sh.password, sh.dir, sh.perms), nil
 	}
-	a := &s.cfg.Auth
+	a := &s.started.Auth
 	users, err := auth.OpenUsers(a.Users, auth.UsersOptions{
-		Pool: s.pool, Root: s.cfg.Storage.Root, CacheTTL: a.CredentialCache, CacheEntries: a.CredentialEntries,
+		Pool: s.pool, Root: s.started.Storage.Root, CacheTTL: a.CredentialCache, CacheEntries: a.CredentialEntries,
 	})
 	if err != nil {
 		return nil, err
@@ -152,63 +157,56 @@ func (s *server) authenticator(sh *share) (auth.Authenticator, error) {
 	return users, nil
 }
 
-// newSlowdown returns nil when failed logins shall not slow down the next.
-func newSlowdown(a *config.Auth) *auth.Slowdown {
-	if a.FailureDelay == 0 && a.BanAfter == 0 {
-		return nil
-	}
-	return auth.NewSlowdown(auth.SlowdownOptions{
+func slowdownOptions(a *config.Auth) auth.SlowdownOptions {
+	return auth.SlowdownOptions{
 		First: a.FailureDelay, Max: a.FailureDelayMax, Decay: a.FailureDecay, Entries: a.FailureEntries,
 		BanAfter: a.BanAfter, BanWindow: a.BanWindow, BanTime: a.BanTime,
-	})
+	}
 }
 
-func (s *server) engineConfig(authenticator auth.Authenticator) engine.Config {
-	l := &s.cfg.Limits
+// engineConfig makes the engine's configuration of the one in force.
+func (s *server) engineConfig() engine.Config {
+	cfg := s.cfg.Load()
+	l := &cfg.Limits
 	conf := engine.Config{
-		Session: s.sessionConfig(authenticator), Data: s.dataConfig(), Identity: s.identity,
-		Reuse: reuseOf(s.cfg.TLS.DataReuse), Log: s.log.Logger, Metrics: s.metrics, Advertise: s.advertise,
+		Session: s.sessionConfig(cfg), Data: dataConfig(cfg), Identity: s.identity,
+		Reuse: reuseOf(cfg.TLS.DataReuse), Log: s.log.Logger, Metrics: s.metrics, Advertise: s.advertise, Banned: s.slowdown.Banned,
 		MaxSessions: s.maxSessions(), MaxSessionsPerIP: l.MaxSessionsPerIP, AcceptRatePerIP: l.AcceptRatePerIP,
 		MaxHandshakes: l.MaxHandshakes, MaxPendingInput: int(l.MaxPendingInput), FSWorkers: l.FSWorkers,
 		LoginWorkers: l.HashQueue, CPUWorkers: l.CPUWorkers, HandshakeTimeout: l.HandshakeTimeout,
 		LoginTimeout: l.LoginTimeout, IdleTimeout: l.IdleTimeout, WriteTimeout: l.WriteTimeout,
 	}
-	if s.slowdown != nil {
-		conf.Banned = s.slowdown.Banned
-	}
-	for _, ln := range s.cfg.Listen {
+	for _, ln := range cfg.Listen {
 		conf.Listen = append(conf.Listen, engine.Listen{Addr: ln.Addr, Mode: modeOf(ln.Mode), RequireTLS: ln.RequireTLS})
 	}
 	return conf
 }
 
-func (s *server) sessionConfig(authenticator auth.Authenticator) session.Config {
-	l, t, st := &s.cfg.Limits, &s.cfg.TLS, &s.cfg.Storage
+func (s *server) sessionConfig(cfg *config.Config) session.Config {
+	l, t, st := &cfg.Limits, &cfg.TLS, &cfg.Storage
 	conf := session.Config{
 		RequireProt: t.ProtC == "deny", CCC: t.CCC, LenientPBSZ: t.LenientPBSZ, ModeZ: st.ModeZ, HideDot: st.HideDotfiles,
-		Greeting: "fastftps ready", Version: version().Version, Auth: authenticator, OpenFS: openHome,
+		Greeting: "fastftps ready", Version: version().Version, Auth: s.auth, OpenFS: openHome,
 		Now: time.Now, Umask: st.Umask, Durable: st.Durability == "fsync", UploadClose: closeRuleOf(t.UploadClose),
 		MaxUpload: l.MaxUpload, MaxIdle: l.MaxIdle, IdleTimeout: l.IdleTimeout, MaxAttempts: l.MaxLoginAttempts,
 		MaxBadCommands: l.MaxBadCommands, MaxPendingCommands: l.MaxPendingCommands, MaxPendingBytes: int(l.MaxPendingInput),
 		MaxGlob: l.MaxGlob, MaxTextSize: l.MaxTextSize, MaxDigest: l.MaxDigest,
 	}
-	if s.slowdown != nil {
-		conf.LoginFailed, conf.LoginOK = s.slowdown.Failed, s.slowdown.Succeeded
-	}
-	if s.cfg.Auth.FailureDelay > 0 { // else failures are only counted for bans
+	conf.LoginFailed, conf.LoginOK = s.slowdown.Failed, s.slowdown.Succeeded
+	if cfg.Auth.FailureDelay > 0 { // else failures are only counted for bans
 		conf.LoginTurn = s.slowdown.Turn
 	}
 	return conf
 }
 
-func (s *server) dataConfig() dataplane.Config {
-	l, p := &s.cfg.Limits, &s.cfg.Passive
+func dataConfig(cfg *config.Config) dataplane.Config {
+	l, p := &cfg.Limits, &cfg.Passive
 	conf := dataplane.Config{
 		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: l.MaxTransfers, Budget: l.MemoryBudget(),
-		ConnectWait: p.ConnectTimeout, DialTimeout: s.cfg.Active.ConnectTimeout, TLSTimeout: l.DataHandshakeTimeout,
+		ConnectWait: p.ConnectTimeout, DialTimeout: cfg.Active.ConnectTimeout, TLSTimeout: l.DataHandshakeTimeout,
 		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout,
 	}
-	if s.cfg.Active.Source989 {
+	if cfg.Active.Source989 {
 		conf.SourcePort = 989
 	}
 	return conf
@@ -221,7 +219,7 @@ func openHome(_ context.Context, u *auth.User) (storage.FS, error) {
 
 // advertise returns the address for 227.
 func (s *server) advertise(remote, local netip.Addr) netip.Addr {
-	if to := s.cfg.Passive.Advertise.For(remote); to.IsValid() {
+	if to := s.cfg.Load().Passive.Advertise.For(remote); to.IsValid() {
 		return to
 	}
 	return local
@@ -232,13 +230,13 @@ func (s *server) advertise(remote, local netip.Addr) netip.Addr {
 func (s *server) maxSessions() int {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
-		return s.cfg.Limits.MaxSessions
+		return s.cfg.Load().Limits.MaxSessions
 	}
 	fit := int(min(r.Cur, 1<<30) / 3)
-	if fit < s.cfg.Limits.MaxSessions {
+	if fit < s.cfg.Load().Limits.MaxSessions {
 		s.log.Warn("fewer sessions than configured: the descriptor limit is low", "max_sessions", fit, "nofile", r.Cur)
 	}
-	return max(1, min(fit, s.cfg.Limits.MaxSessions))
+	return max(1, min(fit, s.cfg.Load().Limits.MaxSessions))
 }
 
 func modeOf(s string) session.Mode {
@@ -273,13 +271,14 @@ func closeRuleOf(s string) session.CloseRule {
 
 // serveMetrics opens the HTTP listener, if there shall be one.
 func (s *server) serveMetrics() error {
-	if s.cfg.Metrics.Addr == "" {
+	if s.started.Metrics.Addr == "" {
 		return nil
 	}
-	ln, err := net.Listen("tcp", s.cfg.Metrics.Addr)
+	ln, err := net.Listen("tcp", s.started.Metrics.Addr)
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	s.log.Info("metrics", "addr", ln.Addr().String())
 	s.metrics.OnScrape(func() { s.metrics.HashQueue.Set(int64(s.pool.Waiting())) })
 	s.http = &http.Server{
 		Handler:           s.metrics.Handler(s.engine.Alive, s.engine.Ready),
@@ -298,7 +297,7 @@ func (s *server) announce(o serveOptions) {
 	var addrs []string
 	for i, a := range s.engine.Addrs() {
 		addrs = append(addrs, a.String())
-		s.log.Info("listening", "addr", a.String(), "mode", s.cfg.Listen[i].Mode)
+		s.log.Info("listening", "addr", a.String(), "mode", s.started.Listen[i].Mode)
 	}
 	if o.share == nil {
 		return
@@ -307,26 +306,65 @@ func (s *server) announce(o serveOptions) {
 	if s.identity != nil {
 		fingerprint = s.identity.Fingerprint()
 	}
-	o.share.banner(o.out, s.cfg, addrs, fingerprint)
+	o.share.banner(o.out, s.started, addrs, fingerprint)
 }
 
-// reload takes what changed in files. What is broken keeps its old state.
+// reload reads the configuration, the users and the certificates again and
+// reopens the log. What is broken keeps its old state, each for itself.
 func (s *server) reload() {
-	errs := []error{s.log.reopen()}
+	errs := []error{s.log.reopen(), s.reconfigure()}
 	if s.users != nil {
 		errs = append(errs, s.users.Reload())
 	}
 	if s.identity != nil {
 		errs = append(errs, s.identity.Reload())
 	}
-	if err := errors.Join(errs...); err != nil {
+	failed := false
+	for _, err := range errs {
+		if err != nil {
+			failed = true
+			s.logReload(err)
+		}
+	}
+	if failed {
 		s.metrics.Reloads[metrics.ReloadFailed].Inc()
-		s.log.Error("reload failed, the old state stays", "err", err)
 		return
 	}
 	s.noteExpiry()
 	s.metrics.Reloads[metrics.ReloadOK].Inc()
 	s.log.Info("reloaded")
+}
+
+// reconfigure takes the keys that can change, for sessions and decisions to
+// come. Of the others it warns once a reload.
+func (s *server) reconfigure() error {
+	if s.load == nil {
+		return nil
+	}
+	cfg, err := s.load()
+	if err != nil {
+		return err
+	}
+	if keys := s.started.NeedRestart(cfg); len(keys) > 0 {
+		s.log.Warn("changed keys need a restart", "keys", strings.Join(keys, " "))
+	}
+	s.cfg.Store(cfg)
+	s.slowdown.Configure(slowdownOptions(&cfg.Auth))
+	return errors.Join(s.log.setLevel(cfg.Log.Level), s.engine.Reload(s.engineConfig()))
+}
+
+// logReload logs why a reload failed, a configuration fault each with its line
+// and a caret below the place.
+func (s *server) logReload(err error) {
+	const msg = "reload failed, the old state stays"
+	var faults config.Faults
+	if !errors.As(err, &faults) {
+		s.log.Error(msg, "err", err)
+		return
+	}
+	for _, f := range faults {
+		s.log.Error(msg, "key", f.Key, "at", f.Origin.String(), "err", f.Detail())
+	}
 }
 
 func (s *server) noteExpiry() {
@@ -338,7 +376,7 @@ func (s *server) noteExpiry() {
 // drain lets transfers end for limits.drain_timeout.
 func (s *server) drain(served <-chan error) error {
 	s.log.Info("draining", "sessions", s.engine.Sessions())
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Limits.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.Load().Limits.DrainTimeout)
 	defer cancel()
 	err := s.engine.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
