@@ -18,6 +18,7 @@ import (
 // forge a line.
 type logger struct {
 	*slog.Logger
+	queue *logQueue
 	out   *logFile // nil for a stream
 	level slog.LevelVar
 }
@@ -34,15 +35,15 @@ func newLogger(c config.Log, stderr, stdout io.Writer, lost *metrics.Counter) (*
 		}
 		w = l.out
 	}
-	w = &lossy{w, lost}
 	if err := l.setLevel(c.Level); err != nil {
 		return nil, err
 	}
+	l.queue = newLogQueue(w, lost)
 	options := &slog.HandlerOptions{Level: &l.level}
 	if c.Format == "json" {
-		l.Logger = slog.New(slog.NewJSONHandler(w, options))
+		l.Logger = slog.New(slog.NewJSONHandler(l.queue, options))
 	} else {
-		l.Logger = slog.New(slog.NewTextHandler(w, options))
+		l.Logger = slog.New(slog.NewTextHandler(l.queue, options))
 	}
 	return l, nil
 }
@@ -57,33 +58,22 @@ func (l *logger) setLevel(text string) error {
 	return nil
 }
 
+// reopen goes on in a new file; what was logged before is in the old one.
 func (l *logger) reopen() error {
+	l.queue.flush()
 	if l.out == nil {
 		return nil
 	}
 	return l.out.reopen()
 }
 
+// close writes the last lines.
 func (l *logger) close() error {
+	l.queue.close()
 	if l.out == nil {
 		return nil
 	}
 	return l.out.close()
-}
-
-// lossy counts the lines that it could not write.
-type lossy struct {
-	w    io.Writer
-	lost *metrics.Counter
-}
-
-// Write implements io.Writer.
-func (l *lossy) Write(p []byte) (int, error) {
-	n, err := l.w.Write(p)
-	if err != nil {
-		l.lost.Inc()
-	}
-	return n, err
 }
 
 // logFile is a file that logrotate may move away: reopen goes on in a new one.

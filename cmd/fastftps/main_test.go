@@ -194,6 +194,7 @@ func TestLogEscapes(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.Info("command", "user", evil, "path", []byte(evil), "ip", netip.MustParseAddr("192.0.2.1"), evil, evil)
+			l.queue.flush()
 			line := b.String()
 			if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
 				t.Errorf("got %d lines: %q", strings.Count(line, "\n"), line)
@@ -207,6 +208,9 @@ func TestLogEscapes(t *testing.T) {
 				t.Errorf("no JSON: %q", line)
 			}
 			l.Debug("x")
+			if err := l.close(); err != nil {
+				t.Error(err)
+			}
 			if b.String() != line {
 				t.Error("a debug line at level info")
 			}
