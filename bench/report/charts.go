@@ -1,0 +1,295 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// The widths of a chart alone and of two beside each other, in pixels of the
+// drawing; the page scales them.
+const (
+	wide = 1080
+	half = 528
+	// The most points that a curve gets: more cannot be told apart.
+	widePoints = 600
+	halfPoints = 250
+)
+
+// charts writes all pictures for which there is something to draw.
+func (p *page) charts(r *Report) {
+	p.ratios(r)
+	p.throughput(r)
+	p.latency(r)
+	p.phases(r)
+	p.resources(r)
+}
+
+func (p *page) section(title, note string) {
+	p.raw("<section>\n")
+	p.el("h2", "", title)
+	if note != "" {
+		p.el("p", "note", note)
+	}
+	p.raw("\n")
+}
+
+// span is the length of the time axis.
+func (r *Report) span() float64 {
+	length := r.Seconds
+	for i := range r.Targets {
+		if s := r.Targets[i].Series; len(s) > 0 {
+			length = max(length, s[len(s)-1].T+1)
+		}
+	}
+	return length
+}
+
+// over draws one figure of each target over time; off says what stands in the
+// seconds that belong to the other target.
+func (r *Report) over(points int, name string, always bool, get func(Point) float64) []curve {
+	var curves []curve
+	for i := range r.Targets {
+		t := &r.Targets[i]
+		c := curve{name: strings.TrimSpace(t.Name + " " + name), class: color(i)}
+		if len(r.Targets) == 1 {
+			c.name = name
+		}
+		series := thin(t.Series, points)
+		for j, pt := range series {
+			v := get(pt)
+			if !always && !pt.Active && len(r.Targets) > 1 {
+				v = math.NaN()
+			}
+			c.xs = append(c.xs, pt.T+r.stride(t, series, j)/2)
+			c.ys = append(c.ys, v)
+		}
+		curves = append(curves, c)
+	}
+	return curves
+}
+
+// stride is how many seconds a point stands for.
+func (r *Report) stride(t *Target, series []Point, j int) float64 {
+	if j+1 < len(series) {
+		return series[j+1].T - series[j].T
+	}
+	if n := len(t.Series); n > 0 {
+		return t.Series[n-1].T + 1 - series[j].T
+	}
+	return 1
+}
+
+// turnBands shades the slices of two targets that take turns.
+func (r *Report) turnBands() []band {
+	var bands []band
+	if len(r.Targets) < 2 {
+		return nil
+	}
+	for i := range r.Targets {
+		on := false
+		for _, pt := range r.Targets[i].Series {
+			if pt.Active && on {
+				bands[len(bands)-1].to = pt.T + 1
+			} else if pt.Active {
+				bands = append(bands, band{pt.T, pt.T + 1, color(i)})
+			}
+			on = pt.Active
+		}
+	}
+	return bands
+}
+
+// some reports whether a figure is above 0 anywhere.
+func (r *Report) some(get func(Point) float64) bool {
+	for i := range r.Targets {
+		if slices.ContainsFunc(r.Targets[i].Series, func(pt Point) bool { return get(pt) > 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+func bytesOf(pt Point) float64  { return float64(pt.Bytes) / 1e6 }
+func opsOf(pt Point) float64    { return float64(pt.Ops) }
+func errorsOf(pt Point) float64 { return float64(pt.Errors) }
+
+// throughput draws megabytes, operations and errors a second.
+func (p *page) throughput(r *Report) {
+	if !r.some(opsOf) && !r.some(errorsOf) {
+		return
+	}
+	note := ""
+	bands := r.turnBands()
+	if len(bands) > 0 {
+		note = "The targets take turns; the shade shows whose turn it is."
+	}
+	p.section("Throughput over time", note)
+	base := chart{length: r.span(), width: wide, height: 230, bands: bands, note: note}
+	if r.some(bytesOf) {
+		c := base
+		c.title, c.unit, c.curves = "File bytes", "MB/s", r.over(widePoints, "", false, bytesOf)
+		p.draw(c)
+	}
+	if r.some(opsOf) {
+		c := base
+		c.title, c.unit, c.curves = "Operations that ended well", "1/s", r.over(widePoints, "", false, opsOf)
+		p.draw(c)
+	}
+	if r.some(errorsOf) {
+		c := base
+		c.title, c.unit, c.height, c.bars, c.curves = "Errors", "1/s", 110, true, r.over(widePoints, "", true, errorsOf)
+		p.draw(c)
+	} else {
+		p.el("p", "none", "No errors in any second.")
+	}
+	p.raw("</section>\n")
+}
+
+// resources draws what the server used and held.
+func (p *page) resources(r *Report) {
+	full := func(pt Point) float64 { return float64(pt.Full) }
+	resumed := func(pt Point) float64 { return float64(pt.Resumed) }
+	sessions := func(pt Point) float64 { return float64(pt.Sessions) }
+	cpu := func(pt Point) float64 { return pt.ServerCPU }
+	pss := func(pt Point) float64 { return float64(pt.ServerPSS) }
+	generator := func(pt Point) float64 { return pt.GeneratorPC }
+	var charts []chart
+	add := func(title, unit, note string, curves ...curve) {
+		charts = append(charts, chart{title: title, unit: unit, note: note, curves: curves, length: r.span(), width: half, height: 220})
+	}
+	if r.some(full) || r.some(resumed) {
+		dashed := r.over(halfPoints, "full", false, full)
+		for i := range dashed {
+			dashed[i].class += " dash"
+		}
+		add("TLS handshakes", "1/s", "", append(r.over(halfPoints, "resumed", false, resumed), dashed...)...)
+	}
+	if r.some(sessions) {
+		add("Open sessions", "", "", r.over(halfPoints, "", true, sessions)...)
+	}
+	if r.some(cpu) {
+		curves := r.over(halfPoints, "server", true, cpu)
+		if g := (&Report{Targets: r.Targets[:1]}).over(halfPoints, "generator", true, generator); r.some(generator) {
+			g[0].class = "g dash"
+			curves = append(curves, g[0])
+		}
+		add("CPU", "cores", "", curves...)
+	}
+	if r.some(pss) {
+		c := chart{title: "Memory of the server (PSS)", curves: r.over(halfPoints, "", true, pss), length: r.span(), width: half, height: 220}
+		c.scaleBytes()
+		charts = append(charts, c)
+	}
+	if len(charts) == 0 {
+		return
+	}
+	p.section("Handshakes, sessions and what the server used", "")
+	p.raw(`<div class="pair">`)
+	for _, c := range charts {
+		p.draw(c)
+	}
+	p.raw("</div></section>\n")
+}
+
+// scaleBytes chooses the unit of an axis of bytes.
+func (c *chart) scaleBytes() {
+	unit, div := "MiB", float64(1<<20)
+	if c.peak() >= 4<<30 {
+		unit, div = "GiB", 1<<30
+	}
+	c.unit = unit
+	for _, cv := range c.curves {
+		for i := range cv.ys {
+			cv.ys[i] /= div
+		}
+	}
+}
+
+// ratios draws B over A with intervals, on a logarithmic axis around 1.
+func (p *page) ratios(r *Report) {
+	rows := slices.DeleteFunc(slices.Clone(r.AB), func(x Ratio) bool { return !(x.Ratio > 0) || math.IsInf(x.Ratio, 0) })
+	if len(rows) == 0 {
+		return
+	}
+	note := "Each metric of B divided by that of A, with its 95 % interval. A dot is filled in the color of the better target, and grey where the interval or the effect is too small to tell."
+	p.section("B relative to A", note)
+	lo, hi := 0.95, 1.05
+	for _, x := range rows {
+		lo, hi = min(lo, x.Ratio), max(hi, x.Ratio)
+		if x.Low > 0 && x.High > 0 {
+			lo, hi = min(lo, x.Low), max(hi, x.High)
+		}
+	}
+	lo, hi = max(lo/math.Pow(hi/lo, 0.04), 1e-4), min(hi*math.Pow(hi/lo, 0.04), 1e4)
+	const rowHeight, top, left, right = 26, 30, 190, 300
+	height := float64(top + rowHeight*len(rows) + 26)
+	x := scale{lo: lo, hi: hi, from: left, to: wide - right, log: true}
+	p.raw("<figure>")
+	p.svg(wide, height, "B relative to A", fmt.Sprintf("%d metrics with intervals on a logarithmic axis around 1; the tables below hold the figures.", len(rows)))
+	bottom := height - 24
+	for _, v := range ratioSteps(lo, hi) {
+		class := "grid"
+		if v == 1 {
+			class = "one"
+		}
+		p.line(x.at(v), top-6, x.at(v), bottom, class)
+		p.label(x.at(v), bottom+17, "middle", "", plain(v)+"×")
+	}
+	p.label(x.at(1)-10, 14, "end", "unit", "◂ B has less")
+	p.label(x.at(1)+10, 14, "start", "unit", "B has more ▸")
+	for i, row := range rows {
+		p.ratio(row, x, float64(top+rowHeight*i)+rowHeight/2)
+	}
+	p.raw("</svg></figure>\n</section>\n")
+}
+
+// ratio draws one metric of B relative to A.
+func (p *page) ratio(row Ratio, x scale, y float64) {
+	class := "g"
+	switch row.Better {
+	case "A":
+		class = color(0)
+	case "B":
+		class = color(1)
+	}
+	p.label(x.from-12, y+4, "end", "name", row.Metric)
+	if row.Low > 0 && row.High > 0 {
+		p.line(x.at(row.Low), y, x.at(row.High), y, "ci "+class)
+		p.line(x.at(row.Low), y-5, x.at(row.Low), y+5, "cap "+class)
+		p.line(x.at(row.High), y-5, x.at(row.High), y+5, "cap "+class)
+	}
+	p.rawf(`<circle class="dot %s" cx="%s" cy="%s" r="5"/>`, class, px(x.at(row.Ratio)), px(y))
+	p.label(x.to+16, y+4, "start", "", row.interval())
+	p.label(wide-4, y+4, "end", "name "+class, row.outcome())
+}
+
+// ratioSteps are the labels of an axis around 1, which is always one of them.
+func ratioSteps(lo, hi float64) []float64 {
+	if hi/lo < 3 {
+		vs := steps(lo, hi, 8)
+		if !slices.ContainsFunc(vs, func(v float64) bool { return math.Abs(v-1) < 1e-9 }) {
+			vs = append(vs, 1)
+		}
+		for i, v := range vs {
+			if math.Abs(v-1) < 1e-9 {
+				vs[i] = 1
+			}
+		}
+		return vs
+	}
+	factors := []float64{1, 2, 5}
+	if hi/lo > 1000 {
+		factors = []float64{1}
+	}
+	var out []float64
+	for e := -4; e <= 4; e++ {
+		for _, f := range factors {
+			if v := f * math.Pow10(e); v >= lo && v <= hi {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}

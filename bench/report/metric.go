@@ -1,0 +1,122 @@
+package report
+
+import (
+	"slices"
+	"strings"
+)
+
+// unit is how the values of a metric are written.
+type unit int
+
+const (
+	unitNumber unit = iota
+	unitSeconds
+	unitRate  // a second
+	unitMB    // 1e6 bytes a second
+	unitShare // 0 to 1
+	unitBytes
+)
+
+// metric is one figure of a target that can be compared.
+type metric struct {
+	name   string
+	value  float64
+	higher bool  // higher is better
+	n      int64 // how many values stand behind it
+}
+
+// metrics are the figures of a target, by the names that Ratio.Metric and
+// Verdict.Expr use.
+func (t *Target) metrics(length float64) []metric {
+	var ms []metric
+	for i := range t.Ops {
+		ms = append(ms, t.Ops[i].metrics(length)...)
+	}
+	for _, p := range t.Phases {
+		ms = append(ms, distMetrics("phase."+p.Name, p.Dist)...)
+	}
+	if c := t.Cost; c != nil {
+		for _, m := range []metric{
+			{name: "cpu_s_per_gb", value: c.CPUPerGB},
+			{name: "cpu_ms_per_file", value: c.CPUMsPerFile},
+			{name: "cpu_ms_per_login", value: c.CPUMsPerLog},
+			{name: "kib_per_idle_session", value: c.KiBPerIdle},
+			{name: "pss_peak", value: float64(c.PSSPeak)},
+		} {
+			if m.value > 0 {
+				m.n = 1
+				ms = append(ms, m)
+			}
+		}
+	}
+	return ms
+}
+
+func (o *Op) metrics(length float64) []metric {
+	ms := []metric{{name: o.Name + ".rate", value: o.Rate, higher: true, n: o.OK}}
+	if o.Bytes > 0 {
+		ms = append(ms, metric{name: o.Name + ".mb_per_s", value: perSecond(float64(o.Bytes)/1e6, length), higher: true, n: o.OK})
+	}
+	ms = append(ms, distMetrics(o.Name+".service", o.Service)...)
+	return append(ms, distMetrics(o.Name+".response", o.Response)...)
+}
+
+// distMetrics leaves out the percentiles that too few values stand behind:
+// there must be ten beyond it, or one slow operation is taken for a trend.
+func distMetrics(name string, d Dist) []metric {
+	var ms []metric
+	for _, p := range []struct {
+		name  string
+		value float64
+		least int64
+	}{{".p50", d.P50, 20}, {".p90", d.P90, 100}, {".p99", d.P99, 1000}, {".p999", d.P999, 10000}} {
+		if d.N >= p.least {
+			ms = append(ms, metric{name: name + p.name, value: p.value, n: d.N})
+		}
+	}
+	return ms
+}
+
+// unitOf tells a metric's unit from its name.
+func unitOf(name string) unit {
+	parts := strings.Split(name, ".")
+	last := parts[len(parts)-1]
+	switch {
+	case slices.Contains([]string{"p50", "p90", "p99", "p999", "p9999", "min", "mean", "max", "ttfb", "lag"}, last):
+		return unitSeconds
+	case name == "errors.rate" || strings.HasSuffix(last, "share") || last == "error_rate":
+		return unitShare
+	case last == "rate" || strings.HasSuffix(last, "_per_second"):
+		return unitRate
+	case last == "mb_s" || last == "mbps" || last == "mb_per_s" || last == "mb":
+		return unitMB
+	case strings.HasPrefix(last, "pss"):
+		return unitBytes
+	}
+	return unitNumber
+}
+
+// value writes v in the unit of the metric.
+func value(name string, v float64) string {
+	switch unitOf(name) {
+	case unitSeconds:
+		return seconds(v)
+	case unitRate:
+		return digits(v) + "/s"
+	case unitMB:
+		return digits(v) + " MB/s"
+	case unitShare:
+		return percent(v)
+	case unitBytes:
+		return mibF(v)
+	}
+	return digits(v)
+}
+
+// exprMetric is the metric that a threshold speaks of.
+func exprMetric(expr string) string {
+	if i := strings.IndexAny(expr, "<>=!"); i >= 0 {
+		expr = expr[:i]
+	}
+	return strings.TrimSpace(expr)
+}
