@@ -143,12 +143,12 @@ func (p *page) axes(x, y scale, ticks []float64, unit string, label func(float64
 		p.label(x.from-7, y.at(v)+4, "end", "", label(v))
 	}
 	p.timeAxis(x, y.from)
-	p.label(x.from-7, y.to-8, "end", "unit", unit)
+	p.label(x.from-7, y.to-10, "end", "unit", unit)
 }
 
 // timeAxis labels the seconds below y.
 func (p *page) timeAxis(x scale, y float64) {
-	for _, v := range timeSteps(x.hi) {
+	for _, v := range timeSteps(x.hi, int((x.to-x.from)/75)) {
 		p.line(x.at(v), y, x.at(v), y+4, "axis")
 		anchor := "middle"
 		if x.at(v) > x.to-14 {

@@ -24,14 +24,11 @@ func (p *page) latency(r *Report) {
 	}
 	p.section("Latency", note)
 	if len(names) > 0 {
-		p.raw(`<div class="pair">`)
-		for _, name := range names {
-			p.percentiles(r, name)
-		}
-		p.raw("</div>\n")
+		p.curves(r, names)
 	}
+	first, last := r.heatRows()
 	for i := range r.Targets {
-		p.heat(r, i)
+		p.heat(r, i, first, last)
 	}
 	p.raw("</section>\n")
 }
@@ -104,45 +101,79 @@ func (d Dist) histogram() *hdrhistogram.Histogram {
 	return h
 }
 
-// percentiles draws one operation of all targets.
-func (p *page) percentiles(r *Report, name string) {
-	var curves []curve
-	end, lo, hi := 1.0, math.Inf(1), 0.0
+// panel is the chart of one operation: the curves of all targets.
+type panel struct {
+	name   string
+	curves []curve
+}
+
+// panel makes the curves of an operation.
+func (r *Report) panel(name string) panel {
+	pn := panel{name: name}
 	add := func(d Dist, label, class string) {
 		c := curve{name: label, class: class}
-		c.xs, c.ys = d.quantiles()
-		for i, v := range c.ys {
-			end = max(end, c.xs[i])
-			if v > 0 {
-				lo, hi = min(lo, v), max(hi, v)
-			}
-		}
-		if len(c.xs) > 0 {
-			curves = append(curves, c)
+		if c.xs, c.ys = d.quantiles(); len(c.xs) > 0 {
+			pn.curves = append(pn.curves, c)
 		}
 	}
 	for i := range r.Targets {
 		o := r.Targets[i].op(name)
-		if o == nil {
-			continue
-		}
 		prefix := ""
 		if len(r.Targets) > 1 {
 			prefix = r.Targets[i].Name + " "
 		}
-		add(o.Service, prefix+"service", color(i)+" dash")
-		if r.open() {
+		switch {
+		case o == nil:
+		case r.open():
+			add(o.Service, prefix+"service", color(i)+" dash")
 			add(o.Response, prefix+"response", color(i))
+		default:
+			add(o.Service, prefix+"service", color(i))
 		}
 	}
-	if !r.open() {
-		for i := range curves {
-			curves[i].class = curves[i].class[:1]
+	return pn
+}
+
+// curves draws a panel an operation, all with the same axes.
+func (p *page) curves(r *Report, names []string) {
+	var all []panel
+	var keys []curve
+	end, lo, hi := 1.0, math.Inf(1), 0.0
+	for _, name := range names {
+		pn := r.panel(name)
+		all = append(all, pn)
+		if len(pn.curves) > len(keys) {
+			keys = pn.curves
+		}
+		for _, c := range pn.curves {
+			for i, v := range c.ys {
+				end = max(end, c.xs[i])
+				if v > 0 {
+					lo, hi = min(lo, v), max(hi, v)
+				}
+			}
 		}
 	}
-	const width, height = half, 270
-	p.caption(name, legend(curves))
-	p.svg(width, height, "Latency of "+name, fmt.Sprintf("Percentile curves on a logarithmic axis of time, from %s to %s. The table of operations holds the figures.", seconds(lo), seconds(hi)))
+	grid, width := "pair", float64(half)
+	switch {
+	case len(names) == 1:
+		grid, width = "", wide
+	case len(names)%3 == 0 || len(names) > 4:
+		grid, width = "triple", third
+	}
+	p.raw(legend(keys))
+	p.open("div", grid)
+	for _, pn := range all {
+		p.panel(pn, width, end, lo, hi)
+	}
+	p.raw("</div>\n")
+}
+
+// panel draws the curves of one operation.
+func (p *page) panel(pn panel, width, end, lo, hi float64) {
+	const height = 270
+	p.caption(pn.name, "")
+	p.svg(width, height, "Latency of "+pn.name, fmt.Sprintf("Percentile curves on a logarithmic axis of time from %s to %s. The table of operations holds the figures.", seconds(lo), seconds(hi)))
 	lo, hi, major, minor := decades(lo, hi)
 	x := scale{lo: 0, hi: end, from: marginLeft, to: width - marginRight - 6}
 	y := scale{lo: lo, hi: hi, from: height - marginBottom, to: marginTop - 4, log: true}
@@ -157,10 +188,10 @@ func (p *page) percentiles(r *Report, name string) {
 	for _, share := range []float64{0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999} {
 		if at := tail(share); at <= end+1e-9 {
 			p.line(x.at(at), y.to, x.at(at), y.from, "grid faint")
-			p.label(x.at(at), y.from+17, "middle", "", fmt.Sprintf("%g %%", math.Round(share*1e8)/1e6))
+			p.label(x.at(at), y.from+17, "middle", "", fmt.Sprintf("%g%%", math.Round(share*1e8)/1e6))
 		}
 	}
-	for _, c := range curves {
+	for _, c := range pn.curves {
 		p.trace(mapped(c.xs, x), mapped(c.ys, y), c.class)
 	}
 	p.raw("</svg></figure>\n")
@@ -197,14 +228,14 @@ const (
 )
 
 // heat draws how many responses took how long in each second.
-func (p *page) heat(r *Report, which int) {
+func (p *page) heat(r *Report, which, first, last int) {
 	t := &r.Targets[which]
 	if t.Heat.total() == 0 {
 		return
 	}
 	seconds := t.Heat.cols()
 	h := t.Heat.thin(heatCols)
-	first, last := h.rows()
+	last = min(last, len(h.Counts)-1, len(h.Edges)-1)
 	rows, cols := last-first+1, h.cols()
 	most := int64(1)
 	for _, row := range h.Counts[first : last+1] {
@@ -244,6 +275,18 @@ func (p *page) heat(r *Report, which int) {
 	}
 	p.timeAxis(x, bottom)
 	p.raw("</svg></figure>\n")
+}
+
+// heatRows are the rows that the maps show, the same for all targets.
+func (r *Report) heatRows() (first, last int) {
+	first = math.MaxInt
+	for i := range r.Targets {
+		if h := r.Targets[i].Heat; h.total() > 0 {
+			a, b := h.rows()
+			first, last = min(first, a), max(last, b)
+		}
+	}
+	return first, last
 }
 
 // rows are the first and the last row in which something was counted.

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// The widths of a chart alone and of two beside each other, in pixels of the
+// The widths of a chart alone, and of two and three beside each other, in pixels of the
 // drawing; the page scales them.
 const (
-	wide = 1080
-	half = 528
+	wide  = 1080
+	half  = 528
+	third = 344
 	// The most points that a curve gets: more cannot be told apart.
 	widePoints = 600
 	halfPoints = 250
@@ -62,7 +63,7 @@ func (r *Report) over(points int, name string, always bool, get func(Point) floa
 			if !always && !pt.Active && len(r.Targets) > 1 {
 				v = math.NaN()
 			}
-			c.xs = append(c.xs, pt.T+r.stride(t, series, j)/2)
+			c.xs = append(c.xs, pt.T+t.stride(series, j)/2)
 			c.ys = append(c.ys, v)
 		}
 		curves = append(curves, c)
@@ -71,7 +72,7 @@ func (r *Report) over(points int, name string, always bool, get func(Point) floa
 }
 
 // stride is how many seconds a point stands for.
-func (r *Report) stride(t *Target, series []Point, j int) float64 {
+func (t *Target) stride(series []Point, j int) float64 {
 	if j+1 < len(series) {
 		return series[j+1].T - series[j].T
 	}
@@ -157,7 +158,7 @@ func (p *page) resources(r *Report) {
 	generator := func(pt Point) float64 { return pt.GeneratorPC }
 	var charts []chart
 	add := func(title, unit, note string, curves ...curve) {
-		charts = append(charts, chart{title: title, unit: unit, note: note, curves: curves, length: r.span(), width: half, height: 220})
+		charts = append(charts, chart{title: title, unit: unit, note: note, curves: curves, bands: r.turnBands(), length: r.span(), width: half, height: 220})
 	}
 	if r.some(full) || r.some(resumed) {
 		dashed := r.over(halfPoints, "full", false, full)
@@ -167,7 +168,7 @@ func (p *page) resources(r *Report) {
 		add("TLS handshakes", "1/s", "", append(r.over(halfPoints, "resumed", false, resumed), dashed...)...)
 	}
 	if r.some(sessions) {
-		add("Open sessions", "", "", r.over(halfPoints, "", true, sessions)...)
+		add("Open sessions", "sessions", "", r.over(halfPoints, "", true, sessions)...)
 	}
 	if r.some(cpu) {
 		curves := r.over(halfPoints, "server", true, cpu)
@@ -178,7 +179,7 @@ func (p *page) resources(r *Report) {
 		add("CPU", "cores", "", curves...)
 	}
 	if r.some(pss) {
-		c := chart{title: "Memory of the server (PSS)", curves: r.over(halfPoints, "", true, pss), length: r.span(), width: half, height: 220}
+		c := chart{title: "Memory of the server (PSS)", curves: r.over(halfPoints, "", true, pss), bands: r.turnBands(), length: r.span(), width: half, height: 220}
 		c.scaleBytes()
 		charts = append(charts, c)
 	}
@@ -213,7 +214,10 @@ func (p *page) ratios(r *Report) {
 	if len(rows) == 0 {
 		return
 	}
-	note := "Each metric of B divided by that of A, with its 95 % interval. A dot is filled in the color of the better target, and grey where the interval or the effect is too small to tell."
+	note := "Each metric of B divided by that of A, with its 95 % interval. A dot has the color of the better target; it is grey where there is no difference to speak of."
+	if !slices.ContainsFunc(rows, func(x Ratio) bool { return x.High > 0 }) {
+		note = "Each metric of B divided by that of A. These were two runs that did not take turns: there is no interval, and what else the machine did is in the ratios."
+	}
 	p.section("B relative to A", note)
 	lo, hi := 0.95, 1.05
 	for _, x := range rows {
@@ -280,7 +284,10 @@ func ratioSteps(lo, hi float64) []float64 {
 		return vs
 	}
 	factors := []float64{1, 2, 5}
-	if hi/lo > 1000 {
+	switch {
+	case hi/lo < 12:
+		factors = []float64{1, 1.5, 2, 3, 5, 7}
+	case hi/lo > 1000:
 		factors = []float64{1}
 	}
 	var out []float64

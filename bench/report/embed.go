@@ -16,7 +16,7 @@ func embed(r *Report, limit int) ([]byte, error) {
 	c.Targets = slices.Clone(c.Targets)
 	steps := []func(*Target){
 		func(*Target) {},
-		func(t *Target) { t.Slices = nil; t.Series = thin(t.Series, 200); t.Heat = t.Heat.thin(200) },
+		func(t *Target) { t.dropSliceMetrics(); t.Series = thin(t.Series, 200); t.Heat = t.Heat.thin(200) },
 		(*Target).dropBlobs,
 		func(t *Target) { t.Series = []Point{}; t.Heat = Heat{Edges: []float64{}, Counts: [][]int64{}} },
 		func(t *Target) { t.Errors = nil; t.Failed = nil },
@@ -48,6 +48,16 @@ func (t *Target) dropBlobs() {
 		idle := *t.Idle
 		idle.Noop.Hdr = nil
 		t.Idle = &idle
+	}
+}
+
+// dropSliceMetrics keeps when it was whose turn.
+func (t *Target) dropSliceMetrics() {
+	t.Slices, t.Rounds = slices.Clone(t.Slices), slices.Clone(t.Rounds)
+	for _, turns := range [][]Slice{t.Slices, t.Rounds} {
+		for i := range turns {
+			turns[i].Metrics = map[string]float64{}
+		}
 	}
 }
 

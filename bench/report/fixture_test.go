@@ -173,6 +173,9 @@ func (s sim) second(rng *rand.Rand, c *recorder, tg *Target, p *Point, sec int, 
 			service += 0.4 * rng.Float64()
 			response = service + 0.9*rng.Float64()
 		}
+		if s.closed {
+			response = service
+		}
 		c.add(mix[k].name+".service", service)
 		c.add(mix[k].name+".response", response)
 		c.add(PhaseFirstByte, service*0.6)

@@ -21,19 +21,18 @@ const (
 type metric struct {
 	name   string
 	value  float64
-	higher bool  // higher is better
-	n      int64 // how many values stand behind it
+	higher bool // higher is better
+	// shown: it is not judged. Phases take microseconds and the last
+	// thousandth few values; both vary more than any sensible bound.
+	shown bool
 }
 
 // metrics are the figures of a target, by the names that Ratio.Metric and
 // Verdict.Expr use.
-func (t *Target) metrics(length float64) []metric {
+func (t *Target) metrics() []metric {
 	var ms []metric
 	for i := range t.Ops {
-		ms = append(ms, t.Ops[i].metrics(length)...)
-	}
-	for _, p := range t.Phases {
-		ms = append(ms, distMetrics("phase."+p.Name, p.Dist)...)
+		ms = append(ms, t.Ops[i].metrics()...)
 	}
 	if c := t.Cost; c != nil {
 		for _, m := range []metric{
@@ -44,21 +43,37 @@ func (t *Target) metrics(length float64) []metric {
 			{name: "pss_peak", value: float64(c.PSSPeak)},
 		} {
 			if m.value > 0 {
-				m.n = 1
 				ms = append(ms, m)
 			}
+		}
+	}
+	for _, p := range t.Phases {
+		for _, m := range distMetrics("phase."+p.Name, p.Dist) {
+			m.shown = true
+			ms = append(ms, m)
 		}
 	}
 	return ms
 }
 
-func (o *Op) metrics(length float64) []metric {
-	ms := []metric{{name: o.Name + ".rate", value: o.Rate, higher: true, n: o.OK}}
+func (o *Op) metrics() []metric {
+	ms := []metric{{name: o.Name + ".rate", value: o.Rate, higher: true}}
 	if o.Bytes > 0 {
-		ms = append(ms, metric{name: o.Name + ".mb_per_s", value: perSecond(float64(o.Bytes)/1e6, length), higher: true, n: o.OK})
+		ms = append(ms, metric{name: o.Name + ".mb_per_s", value: o.mb(), higher: true})
 	}
 	ms = append(ms, distMetrics(o.Name+".service", o.Service)...)
+	if a, b := o.Service, o.Response; a.P50 == b.P50 && a.P90 == b.P90 && a.P99 == b.P99 {
+		return ms // a closed loop has one kind of time
+	}
 	return append(ms, distMetrics(o.Name+".response", o.Response)...)
+}
+
+// mb is 1e6 file bytes a second.
+func (o *Op) mb() float64 {
+	if o.OK == 0 {
+		return 0
+	}
+	return float64(o.Bytes) / 1e6 * o.Rate / float64(o.OK)
 }
 
 // distMetrics leaves out the percentiles that too few values stand behind:
@@ -71,7 +86,7 @@ func distMetrics(name string, d Dist) []metric {
 		least int64
 	}{{".p50", d.P50, 20}, {".p90", d.P90, 100}, {".p99", d.P99, 1000}, {".p999", d.P999, 10000}} {
 		if d.N >= p.least {
-			ms = append(ms, metric{name: name + p.name, value: p.value, n: d.N})
+			ms = append(ms, metric{name: name + p.name, value: p.value, shown: p.name == ".p999"})
 		}
 	}
 	return ms

@@ -131,7 +131,7 @@ func (p *page) summary(r *Report) {
 			p.el("code", "spawn", t.Spawn)
 		}
 		p.raw("<dl class=\"tiles\">")
-		for _, x := range t.tiles(r) {
+		for _, x := range t.tiles() {
 			class := ""
 			if x.bad {
 				class = "bad"
@@ -150,22 +150,22 @@ func (p *page) summary(r *Report) {
 	p.raw("</section>\n")
 }
 
-func (t *Target) tiles(r *Report) []tile {
+func (t *Target) tiles() []tile {
 	var tiles []tile
-	var ok, bytes, bad int64
+	var rate, mb float64
+	var bad int64
 	var main *Op
 	for i := range t.Ops {
 		o := &t.Ops[i]
-		ok, bytes, bad = ok+o.OK, bytes+o.Bytes, bad+o.failures()+o.Wrong
+		rate, mb, bad = rate+o.Rate, mb+o.mb(), bad+o.failures()+o.Wrong
 		if main == nil || o.N > main.N {
 			main = o
 		}
 	}
-	length := t.length(r)
 	if main != nil {
-		tiles = append(tiles, tile{value: digits(perSecond(float64(ok), length)), label: "operations/s"})
-		if bytes > 0 {
-			tiles = append(tiles, tile{value: digits(perSecond(float64(bytes)/1e6, length)), label: "MB/s"})
+		tiles = append(tiles, tile{value: digits(rate), label: "operations/s"})
+		if mb > 0 {
+			tiles = append(tiles, tile{value: digits(mb), label: "MB/s"})
 		}
 		tiles = append(tiles, tile{value: seconds(main.Response.P50), label: main.Name + " p50"}, tile{value: seconds(main.Response.P99), label: main.Name + " p99"})
 	}

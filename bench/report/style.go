@@ -42,8 +42,9 @@ section.summary { margin-top: 24px; }
 .bad, .fault { color: var(--bad); } .fault { margin: 10px 0 0; }
 figure { margin: 14px 0 22px; } figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 2px 20px; margin-bottom: 4px; font-size: 13.5px; }
 figcaption b { font-weight: 600; }
-.legend { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; color: var(--muted); font-size: 12.5px; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); gap: 0 24px; } .pair > * { min-width: 0; }
+.legend { display: flex; flex-wrap: wrap; align-items: center; gap: 0 16px; color: var(--muted); font-size: 12.5px; } section > .legend { margin-top: 4px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); gap: 0 24px; } .pair > *, .triple > * { min-width: 0; }
+.triple { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: 0 24px; }
 .sw { display: inline-block; width: 18px; height: 0; margin-right: 6px; border-top: 3px solid currentColor; vertical-align: middle; } .dash .sw { border-top-style: dashed; border-top-width: 2px; }
 .a .sw { color: var(--a); } .b .sw { color: var(--b); } .c .sw { color: var(--c); } .d .sw { color: var(--d); } .g .sw { color: var(--g); }
 svg { display: block; width: 100%; height: auto; overflow: visible; font: 11.5px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Noto Sans", sans-serif; font-variant-numeric: tabular-nums; }

@@ -106,10 +106,10 @@ func decades(lo, hi float64) (from, to float64, major, minor []float64) {
 	return from, to, major, minor
 }
 
-// ticks of a time axis, in seconds.
-func timeSteps(length float64) []float64 {
+// timeSteps are round times from 0 to length, at most n of them behind 0.
+func timeSteps(length float64, n int) []float64 {
 	for _, step := range []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200, 86400} {
-		if length/step <= 12 {
+		if length/step <= float64(n) {
 			var out []float64
 			for v := 0.0; v <= length; v += step {
 				out = append(out, v)
@@ -117,7 +117,7 @@ func timeSteps(length float64) []float64 {
 			return out
 		}
 	}
-	return steps(0, length, 10)
+	return steps(0, length, n)
 }
 
 // clock labels a point of a time axis.

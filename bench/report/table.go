@@ -1,6 +1,8 @@
 package report
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -94,12 +96,12 @@ func printable(s string) string {
 
 // opTable has a row an operation, and a second one for the response times of an
 // open loop.
-func opTable(r *Report, t *Target, length float64) *table {
+func opTable(r *Report, t *Target) *table {
 	tab := newTable([]int{0, 4}, "operation", "count", "rate", "MB/s", "latency", "p50", "p90", "p99", "p99.9", "max", "wrong", "drop", "late", "errors")
 	for _, o := range t.Ops {
 		mb := none
 		if o.Bytes > 0 {
-			mb = digits(perSecond(float64(o.Bytes)/1e6, length))
+			mb = digits(o.mb())
 		}
 		cells := append([]string{o.Name, count(o.N), digits(o.Rate) + "/s", mb, "service"}, o.Service.cells()...)
 		tab.row(append(cells, zero(o.Wrong), zero(o.Dropped), zero(o.Late), zero(o.failures()))...)
@@ -123,6 +125,20 @@ func phaseTable(t *Target) *table {
 	tab := newTable([]int{0}, "phase", "count", "min", "p50", "p90", "p99", "p99.9", "max")
 	for _, p := range t.phases() {
 		tab.row(append([]string{p.label(), count(p.Dist.N), seconds(p.Dist.Min)}, p.Dist.cells()...)...)
+	}
+	return tab
+}
+
+// spreadTable says how far the rounds lie apart.
+func spreadTable(t *Target) *table {
+	tab := newTable([]int{0}, "metric", "median", "least", "most", "apart")
+	for _, name := range slices.Sorted(maps.Keys(t.Spread)) {
+		s := t.Spread[name]
+		apart := none
+		if s.Median > 0 {
+			apart = percent((s.Max - s.Min) / s.Median)
+		}
+		tab.row(name, value(name, s.Median), value(name, s.Min), value(name, s.Max), apart)
 	}
 	return tab
 }

@@ -1,6 +1,10 @@
 package report
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // htable writes a table; the columns of left are aligned left.
 func (p *page) htable(t *table) {
@@ -69,6 +73,10 @@ func (p *page) tables(r *Report) {
 		p.opTable(r, t)
 		p.phaseTable(t)
 		p.errorTable(t)
+		if tab := spreadTable(t); len(tab.rows) > 0 {
+			p.el("h3", "", fmt.Sprintf("%d rounds", len(t.Rounds)))
+			p.htable(tab)
+		}
 		length := t.length(r)
 		p.raw(`<div class="pair">`)
 		p.facts("TLS handshakes", t.TLS.lines(length))
@@ -89,7 +97,7 @@ func (p *page) opTable(r *Report, t *Target) {
 	if len(t.Ops) == 0 {
 		return
 	}
-	p.htable(opTable(r, t, t.length(r)))
+	p.htable(opTable(r, t))
 }
 
 func (p *page) phaseTable(t *Target) {
@@ -102,9 +110,13 @@ func (p *page) errorTable(t *Target) {
 	if len(t.Errors) == 0 {
 		return
 	}
-	tab := newTable([]int{1, 2, 3}, "count", "error", "example", "remedy")
+	hints := slices.ContainsFunc(t.Errors, func(e Error) bool { return e.Hint != "" })
+	tab := newTable([]int{1, 2, 3}, "count", "error", "example")
+	if hints {
+		tab.head = append(tab.head, "remedy")
+	}
 	for _, e := range t.Errors {
-		tab.row(count(e.N), e.code(), e.Text, e.Hint)
+		tab.row(append([]string{count(e.N), e.code(), e.Text}, e.Hint)[:len(tab.head)]...)
 	}
 	p.htable(tab)
 }

@@ -66,10 +66,14 @@ func textTarget(b *strings.Builder, r *Report, t *Target) {
 		writeFacts(b, "  ", []fact{{"spawned", t.Spawn}})
 	}
 	if len(t.Ops) > 0 {
-		opTable(r, t, length).write(b, "  ")
+		opTable(r, t).write(b, "  ")
 	}
 	if tab := phaseTable(t); len(tab.rows) > 0 {
 		b.WriteString("\n")
+		tab.write(b, "  ")
+	}
+	if tab := spreadTable(t); len(tab.rows) > 0 {
+		fmt.Fprintf(b, "\n  %d rounds\n", len(t.Rounds))
 		tab.write(b, "  ")
 	}
 	for _, block := range []struct {
@@ -101,14 +105,16 @@ func (t *Target) length(r *Report) float64 {
 	if turns > 0 {
 		return turns
 	}
-	active := 0
-	for _, p := range t.Series {
+	if len(r.Targets) == 1 {
+		return r.Seconds
+	}
+	for i, p := range t.Series {
 		if p.Active {
-			active++
+			turns += t.stride(t.Series, i)
 		}
 	}
-	if len(r.Targets) > 1 && active > 0 {
-		return float64(active)
+	if turns > 0 {
+		return turns
 	}
 	return r.Seconds
 }

@@ -36,6 +36,8 @@ func cases(t *testing.T) map[string]*Report {
 	t.Helper()
 	closed := simulate(t, sim{seconds: 30, targets: 1, rate: 100, closed: true})
 	closed.Verdict = nil
+	closed.Targets[0].Rounds = make([]Slice, 3)
+	closed.Targets[0].Spread = map[string]Spread{"retr.rate": {70, 69.1, 72}, "retr.service.p50": {1.2e-3, 1.1e-3, 1.5e-3}}
 	invalid := simulate(t, sim{seconds: 10, targets: 1, rate: 40, cost: true})
 	invalid.Invalid = []string{"schedule lag p99 was 7.1ms (bound 5ms): the generator was the bottleneck"}
 	invalid.Interrupted = true
