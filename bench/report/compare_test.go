@@ -47,7 +47,7 @@ func TestCompare(t *testing.T) {
 		{"p99 of few values", func(r *Report) { o := &r.Targets[0].Ops[2]; o.Service.N = 900; o.Service.P99 *= 3 }, 1, nil},
 		{"rounds that overlap", func(r *Report) {
 			r.Targets[0].Ops[0].Rate *= 0.9
-			r.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 240, Max: 290}}
+			r.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 240, Max: 290}, "retr.mb_per_s": {Min: 216, Max: 261}}
 		}, 1, nil},
 		{"rounds that do not", func(r *Report) {
 			r.Targets[0].Ops[0].Rate *= 0.9
@@ -55,7 +55,7 @@ func TestCompare(t *testing.T) {
 		}, 1, []string{"retr.rate"}},
 	} {
 		old, now := scaled(t, 1), scaled(t, row.factor)
-		old.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 270, Max: 285}}
+		old.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 270, Max: 285}, "retr.mb_per_s": {Min: 243, Max: 257}}
 		if row.change != nil {
 			row.change(now)
 		}
