@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"reflect"
 	"slices"
 )
 
@@ -12,7 +11,6 @@ import (
 func embed(r *Report, limit int) ([]byte, error) {
 	c := *r
 	c.Schema = Schema
-	tidy(reflect.ValueOf(&c).Elem())
 	c.Targets = slices.Clone(c.Targets)
 	steps := []func(*Target){
 		func(*Target) {},

@@ -70,13 +70,14 @@ func tidyList(v reflect.Value) {
 }
 
 func tidyMap(v reflect.Value) {
-	if v.Type().Elem().Kind() != reflect.Float64 {
-		return
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
 	}
 	for _, k := range v.MapKeys() {
-		if f := v.MapIndex(k).Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-			v.SetMapIndex(k, reflect.ValueOf(0.0))
-		}
+		elem := reflect.New(v.Type().Elem()).Elem()
+		elem.Set(v.MapIndex(k))
+		tidy(elem)
+		v.SetMapIndex(k, elem)
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 )
 
@@ -54,8 +55,10 @@ const pageLimit = 300 << 10
 
 // WriteHTML writes the report as one file that needs nothing else: no script,
 // no font, no picture from elsewhere. It stays below 300 KB however long the
-// run was, and holds the report as JSON for ReadFile.
+// run was, and holds the report as JSON for ReadFile. It tidies r as WriteJSON
+// does.
 func WriteHTML(w io.Writer, r *Report) error {
+	tidy(reflect.ValueOf(r).Elem())
 	p := new(page)
 	p.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
 		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",

@@ -42,7 +42,11 @@ func steps(lo, hi float64, n int) []float64 {
 	}
 	var out []float64
 	for i := math.Ceil(lo/step - 1e-9); i*step <= hi*(1+1e-12)+step*1e-9 && len(out) < 100; i++ {
-		out = append(out, i*step)
+		v := i * step
+		if v == 0 {
+			v = 0 // not -0
+		}
+		out = append(out, v)
 	}
 	return out
 }
