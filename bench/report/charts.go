@@ -41,29 +41,33 @@ func (r *Report) span() float64 {
 	length := r.Seconds
 	for i := range r.Targets {
 		if s := r.Targets[i].Series; len(s) > 0 {
-			length = max(length, s[len(s)-1].T+1)
+			length = max(length, s[len(s)-1].T+r.Targets[i].stride(s, len(s)-1))
 		}
 	}
 	return length
 }
 
-// over draws one figure of each target over time; off says what stands in the
-// seconds that belong to the other target.
-func (r *Report) over(points int, name string, always bool, get func(Point) float64) []curve {
+// over draws one figure of each target over time, with at most so many points:
+// means, or the highest value with worst. With turns, the seconds of the other
+// target are left out.
+func (r *Report) over(points int, name string, kind kind, get func(Point) float64) []curve {
 	var curves []curve
+	short := r.shortTurns()
 	for i := range r.Targets {
 		t := &r.Targets[i]
 		c := curve{name: strings.TrimSpace(t.Name + " " + name), class: color(i)}
 		if len(r.Targets) == 1 {
 			c.name = name
 		}
-		series := thin(t.Series, points)
-		for j, pt := range series {
-			v := get(pt)
-			if !always && !pt.Active && len(r.Targets) > 1 {
-				v = math.NaN()
+		step := max((len(t.Series)+points-1)/points, 1)
+		for from := 0; from < len(t.Series); from += step {
+			group := t.Series[from:min(from+step, len(t.Series))]
+			v := binned(group, kind, len(r.Targets) > 1, get)
+			if math.IsNaN(v) && short {
+				continue
 			}
-			c.xs = append(c.xs, pt.T+t.stride(series, j)/2)
+			to := from + len(group) - 1
+			c.xs = append(c.xs, (group[0].T+t.Series[to].T+t.stride(t.Series, to))/2)
 			c.ys = append(c.ys, v)
 		}
 		curves = append(curves, c)
@@ -71,32 +75,84 @@ func (r *Report) over(points int, name string, always bool, get func(Point) floa
 	return curves
 }
 
+// kind is how seconds are drawn together.
+type kind int
+
+const (
+	turns  kind = iota // the mean of the target's own turns
+	always             // the mean of all seconds
+	worst              // the highest value
+)
+
+// binned is the value of a group of seconds; not a number if none counts.
+func binned(group []Point, kind kind, several bool, get func(Point) float64) float64 {
+	sum, n := 0.0, 0
+	for _, pt := range group {
+		switch v := get(pt); {
+		case kind == worst:
+			sum, n = max(sum, v), 1
+		case kind == always || pt.Active || !several:
+			sum += v
+			n++
+		}
+	}
+	if n == 0 {
+		return math.NaN()
+	}
+	return sum / float64(n)
+}
+
 // stride is how many seconds a point stands for.
 func (t *Target) stride(series []Point, j int) float64 {
 	if j+1 < len(series) {
 		return series[j+1].T - series[j].T
 	}
-	if n := len(t.Series); n > 0 {
-		return t.Series[n-1].T + 1 - series[j].T
+	if j > 0 {
+		return series[j].T - series[j-1].T
 	}
 	return 1
 }
 
 // turnBands shades the slices of two targets that take turns.
 func (r *Report) turnBands() []band {
-	var bands []band
+	bands := r.allTurns()
+	if len(bands) > maxTurns {
+		return nil
+	}
+	return bands
+}
+
+// maxTurns is how many turns can be told apart in a chart.
+const maxTurns = 100
+
+// shortTurns: the turns cannot be told apart. Then the curves go on over the
+// gaps.
+func (r *Report) shortTurns() bool { return len(r.allTurns()) > maxTurns }
+
+// allTurns are the turns of all targets, none if these ran at the same time or
+// in runs of their own.
+func (r *Report) allTurns() []band {
 	if len(r.Targets) < 2 {
 		return nil
 	}
+	var bands []band
+	taken := map[float64]bool{}
 	for i := range r.Targets {
 		on := false
-		for _, pt := range r.Targets[i].Series {
-			if pt.Active && on {
-				bands[len(bands)-1].to = pt.T + 1
-			} else if pt.Active {
-				bands = append(bands, band{pt.T, pt.T + 1, color(i)})
+		series := r.Targets[i].Series
+		for j, pt := range series {
+			end := pt.T + r.Targets[i].stride(series, j)
+			switch {
+			case !pt.Active:
+			case taken[pt.T]:
+				return nil
+			case on:
+				bands[len(bands)-1].to = end
+			default:
+				bands = append(bands, band{pt.T, end, color(i)})
 			}
 			on = pt.Active
+			taken[pt.T] = taken[pt.T] || on
 		}
 	}
 	return bands
@@ -125,22 +181,24 @@ func (p *page) throughput(r *Report) {
 	bands := r.turnBands()
 	if len(bands) > 0 {
 		note = "The targets take turns; the shade shows whose turn it is."
+	} else if r.shortTurns() {
+		note = "The targets take turns, which are too short to be shown."
 	}
 	p.section("Throughput over time", note)
 	base := chart{length: r.span(), width: wide, height: 230, bands: bands, note: note}
 	if r.some(bytesOf) {
 		c := base
-		c.title, c.unit, c.curves = "File bytes", "MB/s", r.over(widePoints, "", false, bytesOf)
+		c.title, c.unit, c.curves = "File bytes", "MB/s", r.over(widePoints, "", turns, bytesOf)
 		p.draw(c)
 	}
 	if r.some(opsOf) {
 		c := base
-		c.title, c.unit, c.curves = "Operations that ended well", "1/s", r.over(widePoints, "", false, opsOf)
+		c.title, c.unit, c.curves = "Operations that ended well", "1/s", r.over(widePoints, "", turns, opsOf)
 		p.draw(c)
 	}
 	if r.some(errorsOf) {
 		c := base
-		c.title, c.unit, c.height, c.bars, c.curves = "Errors", "1/s", 110, true, r.over(widePoints, "", true, errorsOf)
+		c.title, c.unit, c.height, c.bars, c.curves = "Errors", "1/s", 110, true, r.over(widePoints, "", worst, errorsOf)
 		p.draw(c)
 	} else {
 		p.el("p", "none", "No errors in any second.")
@@ -161,25 +219,25 @@ func (p *page) resources(r *Report) {
 		charts = append(charts, chart{title: title, unit: unit, note: note, curves: curves, bands: r.turnBands(), length: r.span(), width: half, height: 220})
 	}
 	if r.some(full) || r.some(resumed) {
-		dashed := r.over(halfPoints, "full", false, full)
+		dashed := r.over(halfPoints, "full", turns, full)
 		for i := range dashed {
 			dashed[i].class += " dash"
 		}
-		add("TLS handshakes", "1/s", "", append(r.over(halfPoints, "resumed", false, resumed), dashed...)...)
+		add("TLS handshakes", "1/s", "", append(r.over(halfPoints, "resumed", turns, resumed), dashed...)...)
 	}
 	if r.some(sessions) {
-		add("Open sessions", "sessions", "", r.over(halfPoints, "", true, sessions)...)
+		add("Open sessions", "sessions", "", r.over(halfPoints, "", always, sessions)...)
 	}
 	if r.some(cpu) {
-		curves := r.over(halfPoints, "server", true, cpu)
-		if g := (&Report{Targets: r.Targets[:1]}).over(halfPoints, "generator", true, generator); r.some(generator) {
+		curves := r.over(halfPoints, "server", always, cpu)
+		if g := (&Report{Targets: r.Targets[:1]}).over(halfPoints, "generator", always, generator); r.some(generator) {
 			g[0].class = "g dash"
 			curves = append(curves, g[0])
 		}
 		add("CPU", "cores", "", curves...)
 	}
 	if r.some(pss) {
-		c := chart{title: "Memory of the server (PSS)", curves: r.over(halfPoints, "", true, pss), bands: r.turnBands(), length: r.span(), width: half, height: 220}
+		c := chart{title: "Memory of the server (PSS)", curves: r.over(halfPoints, "", always, pss), bands: r.turnBands(), length: r.span(), width: half, height: 220}
 		c.scaleBytes()
 		charts = append(charts, c)
 	}

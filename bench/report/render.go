@@ -72,7 +72,7 @@ func ratiosOf(a, b *Report) []Ratio {
 		if unitOf(x.Metric) == unitShare || x.Old <= 0 || strings.HasPrefix(x.Metric, "phase.") {
 			continue
 		}
-		out = append(out, Ratio{Metric: x.Metric, A: x.Old, B: x.New, Ratio: x.New / x.Old, Diff: x.New - x.Old, Better: "no interval"})
+		out = append(out, Ratio{Metric: x.Metric, A: x.Old, B: x.New, Ratio: x.New / x.Old, Diff: x.New - x.Old})
 	}
 	return out
 }
