@@ -58,7 +58,7 @@ func (c *chart) peak() float64 {
 // draw writes the chart as a figure with title and legend.
 func (p *page) draw(c chart) {
 	if c.label == nil {
-		c.label = plain
+		c.label = axisNumber
 	}
 	p.caption(c.title, legend(c.curves))
 	hi, ticks := roof(c.peak(), max(int(c.height/45), 2))

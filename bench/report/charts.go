@@ -36,15 +36,29 @@ func (p *page) section(title, note string) {
 	p.raw("\n")
 }
 
-// span is the length of the time axis.
+// span is the length of the time axis. Transfers that end after the measured
+// time make it longer.
 func (r *Report) span() float64 {
 	length := r.Seconds
 	for i := range r.Targets {
-		if s := r.Targets[i].Series; len(s) > 0 {
+		if s := r.drawn(i); len(s) > 0 {
 			length = max(length, s[len(s)-1].T+r.Targets[i].stride(s, len(s)-1))
+		}
+		if h := r.Targets[i].Heat; h.total() > 0 {
+			length = max(length, float64(h.cols()))
 		}
 	}
 	return length
+}
+
+// drawn are the seconds of a target without those after the end in which nothing
+// happened any more.
+func (r *Report) drawn(target int) []Point {
+	s := r.Targets[target].Series
+	for n := len(s); n > 1 && s[n-1].T >= r.Seconds && s[n-1].Ops == 0 && s[n-1].Errors == 0; n-- {
+		s = s[:n-1]
+	}
+	return s
 }
 
 // over draws one figure of each target over time, with at most so many points:
@@ -59,15 +73,16 @@ func (r *Report) over(points int, name string, kind kind, get func(Point) float6
 		if len(r.Targets) == 1 {
 			c.name = name
 		}
-		step := max((len(t.Series)+points-1)/points, 1)
-		for from := 0; from < len(t.Series); from += step {
-			group := t.Series[from:min(from+step, len(t.Series))]
+		series := r.drawn(i)
+		step := max((len(series)+points-1)/points, 1)
+		for from := 0; from < len(series); from += step {
+			group := series[from:min(from+step, len(series))]
 			v := binned(group, kind, len(r.Targets) > 1, get)
 			if math.IsNaN(v) && short {
 				continue
 			}
 			to := from + len(group) - 1
-			c.xs = append(c.xs, (group[0].T+t.Series[to].T+t.stride(t.Series, to))/2)
+			c.xs = append(c.xs, (group[0].T+series[to].T+t.stride(series, to))/2)
 			c.ys = append(c.ys, v)
 		}
 		curves = append(curves, c)
@@ -80,7 +95,7 @@ type kind int
 
 const (
 	turns  kind = iota // the mean of the target's own turns
-	always             // the mean of all seconds
+	always             // the mean of all seconds that were looked at
 	worst              // the highest value
 )
 
@@ -91,6 +106,7 @@ func binned(group []Point, kind kind, several bool, get func(Point) float64) flo
 		switch v := get(pt); {
 		case kind == worst:
 			sum, n = max(sum, v), 1
+		case kind == always && !pt.sampled():
 		case kind == always || pt.Active || !several:
 			sum += v
 			n++
@@ -100,6 +116,12 @@ func binned(group []Point, kind kind, several bool, get func(Point) float64) flo
 		return math.NaN()
 	}
 	return sum / float64(n)
+}
+
+// sampled reports whether somebody looked at what is not counted but looked at:
+// the last second may have none.
+func (p Point) sampled() bool {
+	return p.Sessions > 0 || p.GeneratorPC > 0 || p.ServerPSS > 0 || p.ServerCPU > 0
 }
 
 // stride is how many seconds a point stands for.
@@ -230,7 +252,7 @@ func (p *page) resources(r *Report) {
 	}
 	if r.some(cpu) {
 		curves := r.over(halfPoints, "server", always, cpu)
-		if g := (&Report{Targets: r.Targets[:1]}).over(halfPoints, "generator", always, generator); r.some(generator) {
+		if g := (&Report{Targets: r.Targets[:1], Seconds: r.Seconds}).over(halfPoints, "generator", always, generator); r.some(generator) {
 			g[0].class = "g dash"
 			curves = append(curves, g[0])
 		}

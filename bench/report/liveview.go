@@ -393,6 +393,9 @@ func logLine(s Snapshot) string {
 		if len(s.Targets) > 1 && t != nil && !t.Active {
 			continue
 		}
+		if r.Ops == 0 && math.IsNaN(r.P50) && r.Errors == 0 && r.Dropped == 0 {
+			continue
+		}
 		text := fmt.Sprintf("%s %s/s", strings.TrimSpace(r.Op), digits(r.Ops))
 		if len(s.Targets) > 1 {
 			text = r.Target + " " + text

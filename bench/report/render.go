@@ -7,17 +7,8 @@ import (
 	"strings"
 )
 
-// Render writes the page of a report that was stored, or of two put side by
-// side, without running anything. The files are JSON or pages.
-func Render(w io.Writer, files ...string) error {
-	var rs []*Report
-	for _, name := range files {
-		r, err := ReadFile(name)
-		if err != nil {
-			return err
-		}
-		rs = append(rs, r)
-	}
+// Render writes the page of a report, or of two put side by side.
+func Render(w io.Writer, rs ...*Report) error {
 	switch len(rs) {
 	case 1:
 		return WriteHTML(w, rs[0])

@@ -181,7 +181,7 @@ func (p *page) label(x, y float64, anchor, class, s string) {
 }
 
 // trace writes a curve; it is broken where a coordinate is not a number. A
-// point alone becomes a dot.
+// point alone becomes a short stroke.
 func (p *page) trace(xs, ys []float64, class string) {
 	var d strings.Builder
 	pen := false
@@ -193,9 +193,12 @@ func (p *page) trace(xs, ys []float64, class string) {
 			continue
 		}
 		x, y := round(xs[i]), round(ys[i])
-		if !pen {
-			fmt.Fprintf(&d, "M%s %sh0", px(x), px(y))
-		} else {
+		switch {
+		case !pen && (i+1 == len(xs) || math.IsNaN(xs[i+1]) || math.IsNaN(ys[i+1])):
+			fmt.Fprintf(&d, "M%s %sh4", px(x-2), px(y))
+		case !pen:
+			fmt.Fprintf(&d, "M%s %s", px(x), px(y))
+		default:
 			fmt.Fprintf(&d, "l%s %s", px(x-lastX), px(y-lastY))
 		}
 		pen, lastX, lastY = true, x, y

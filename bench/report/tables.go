@@ -50,12 +50,6 @@ func (p *page) facts(title string, facts []fact) {
 	p.raw("<dl class=\"facts\">")
 	for _, f := range facts {
 		p.el("dt", "", f.label)
-		if f.label == "command" {
-			p.raw("<dd>")
-			p.el("code", "", f.text)
-			p.raw("</dd>")
-			continue
-		}
 		p.el("dd", "", f.text)
 	}
 	p.raw("</dl></div>\n")
@@ -88,9 +82,19 @@ func (p *page) tables(r *Report) {
 	p.findMaxTable(r)
 	p.section("Run", "")
 	p.raw(`<div class="pair">`)
-	p.facts("Environment", r.facts())
+	facts := r.facts()
+	command := slices.IndexFunc(facts, func(f fact) bool { return f.label == "command" })
+	if command >= 0 {
+		facts = slices.Delete(facts, command, command+1)
+	}
+	p.facts("Environment", facts)
 	p.facts("Load generator", r.Generator.lines(r))
-	p.raw("</div></section>\n")
+	p.raw("</div>\n")
+	if command >= 0 {
+		p.el("h3", "", "Command")
+		p.el("code", "", r.Args.Command)
+	}
+	p.raw("</section>\n")
 }
 
 func (p *page) opTable(r *Report, t *Target) {

@@ -53,6 +53,19 @@ func plain(v float64) string {
 	return s
 }
 
+// axisNumber is plain, short for large numbers.
+func axisNumber(v float64) string {
+	for _, u := range []struct {
+		from float64
+		sign string
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}} {
+		if math.Abs(v) >= u.from {
+			return plain(v/u.from) + u.sign
+		}
+	}
+	return plain(v)
+}
+
 // count writes a whole number with separators.
 func count(n int64) string { return thousands(strconv.FormatInt(n, 10)) }
 
