@@ -185,15 +185,15 @@ func (p *page) panel(pn panel, width, end, lo, hi float64) {
 		p.label(x.from-7, y.at(v)+4, "end", "", axisTime(v))
 	}
 	p.line(x.from, y.from, x.to, y.from, "axis")
-	lastLabel := 0.0
+	lastLabel := -1.0
 	for _, share := range []float64{0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999} {
 		if at := tail(share); at <= end+1e-9 {
 			p.line(x.at(at), y.to, x.at(at), y.from, "grid faint")
-			if x.at(at)-lastLabel < 36 {
-				continue
+			text := fmt.Sprintf("%g%%", math.Round(share*1e8)/1e6)
+			if width := 7 * float64(len(text)); x.at(at)-width/2 > lastLabel {
+				lastLabel = x.at(at) + width/2
+				p.label(x.at(at), y.from+17, "middle", "", text)
 			}
-			lastLabel = x.at(at)
-			p.label(x.at(at), y.from+17, "middle", "", fmt.Sprintf("%g%%", math.Round(share*1e8)/1e6))
 		}
 	}
 	for _, c := range pn.curves {

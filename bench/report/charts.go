@@ -39,9 +39,9 @@ func (p *page) section(title, note string) {
 // span is the length of the time axis. Transfers that end after the measured
 // time make it longer.
 func (r *Report) span() float64 {
-	length := r.Seconds
+	length := r.end()
 	for i := range r.Targets {
-		if s := r.drawn(i); len(s) > 0 {
+		if s := r.drawn(i, turns); len(s) > 0 {
 			length = max(length, s[len(s)-1].T+r.Targets[i].stride(s, len(s)-1))
 		}
 		if h := r.Targets[i].Heat; h.total() > 0 {
@@ -51,14 +51,26 @@ func (r *Report) span() float64 {
 	return length
 }
 
-// drawn are the seconds of a target without those after the end in which nothing
-// happened any more.
-func (r *Report) drawn(target int) []Point {
+// drawn are the seconds of a target without those that began after the end:
+// they are not whole. Errors are shown whenever they happen.
+func (r *Report) drawn(target int, kind kind) []Point {
 	s := r.Targets[target].Series
-	for n := len(s); n > 1 && s[n-1].T >= r.Seconds && s[n-1].Ops == 0 && s[n-1].Errors == 0; n-- {
+	for n := len(s); n > 1 && r.Seconds > 0 && s[n-1].T >= r.end() && kind != worst; n-- {
 		s = s[:n-1]
 	}
 	return s
+}
+
+// end is when the last turn or round ended. There are pauses between them, so
+// that is later than the measured time.
+func (r *Report) end() float64 {
+	end := r.Seconds
+	for i := range r.Targets {
+		for _, s := range slices.Concat(r.Targets[i].Slices, r.Targets[i].Rounds) {
+			end = max(end, s.From+s.Seconds)
+		}
+	}
+	return end
 }
 
 // over draws one figure of each target over time, with at most so many points:
@@ -73,7 +85,7 @@ func (r *Report) over(points int, name string, kind kind, get func(Point) float6
 		if len(r.Targets) == 1 {
 			c.name = name
 		}
-		series := r.drawn(i)
+		series := r.drawn(i, kind)
 		step := max((len(series)+points-1)/points, 1)
 		for from := 0; from < len(series); from += step {
 			group := series[from:min(from+step, len(series))]
@@ -150,6 +162,26 @@ const maxTurns = 100
 // shortTurns: the turns cannot be told apart. Then the curves go on over the
 // gaps.
 func (r *Report) shortTurns() bool { return len(r.allTurns()) > maxTurns }
+
+// withTurns is a copy in which the slices decide whose second it was: they are
+// exact, and a second can lie in two of them. It belongs to the one that has its
+// middle.
+func (r *Report) withTurns() *Report {
+	c := *r
+	c.Targets = slices.Clone(r.Targets)
+	for i := range c.Targets {
+		t := &c.Targets[i]
+		if len(t.Slices) == 0 {
+			continue
+		}
+		t.Series = slices.Clone(t.Series)
+		for j := range t.Series {
+			p := &t.Series[j]
+			p.Active = slices.ContainsFunc(t.Slices, func(s Slice) bool { return s.From <= p.T+0.5 && p.T+0.5 < s.From+s.Seconds })
+		}
+	}
+	return &c
+}
 
 // allTurns are the turns of all targets, none if these ran at the same time or
 // in runs of their own.
@@ -252,7 +284,7 @@ func (p *page) resources(r *Report) {
 	}
 	if r.some(cpu) {
 		curves := r.over(halfPoints, "server", always, cpu)
-		if g := (&Report{Targets: r.Targets[:1], Seconds: r.Seconds}).over(halfPoints, "generator", always, generator); r.some(generator) {
+		if g := (&Report{Targets: r.Targets[:1], Seconds: r.end()}).over(halfPoints, "generator", always, generator); r.some(generator) {
 			g[0].class = "g dash"
 			curves = append(curves, g[0])
 		}
@@ -290,13 +322,17 @@ func (c *chart) scaleBytes() {
 
 // ratios draws B over A with intervals, on a logarithmic axis around 1.
 func (p *page) ratios(r *Report) {
-	rows := slices.DeleteFunc(slices.Clone(r.AB), func(x Ratio) bool { return !(x.Ratio > 0) || math.IsInf(x.Ratio, 0) })
+	rows, others := r.headlines()
+	rows = slices.DeleteFunc(rows, func(x Ratio) bool { return !(x.Ratio > 0) || math.IsInf(x.Ratio, 0) })
 	if len(rows) == 0 {
 		return
 	}
 	note := "Each metric of B divided by that of A, with its 95 % interval. A dot has the color of the better target; it is grey where there is no difference to speak of."
 	if !slices.ContainsFunc(rows, func(x Ratio) bool { return x.High > 0 }) {
 		note = "Each metric of B divided by that of A. These were two runs that did not take turns: there is no interval, and what else the machine did is in the ratios."
+	}
+	if others > 0 {
+		note += fmt.Sprintf(" %d more metrics without a difference are in the table below.", others)
 	}
 	p.section("B relative to A", note)
 	lo, hi := 0.95, 1.05

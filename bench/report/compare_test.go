@@ -32,7 +32,7 @@ func TestCompare(t *testing.T) {
 		{"noise below the bound", nil, 1.03, nil},
 		{"faster", nil, 0.6, nil},
 		{"slower", nil, 1.3, []string{"retr.service.p50", "retr.service.p90", "stor.service.p50", "list.service.p50"}},
-		{"fewer", func(r *Report) { r.Targets[0].Ops[0].Rate *= 0.9 }, 1, []string{"retr.rate", "retr.mb_per_s"}},
+		{"fewer", func(r *Report) { r.Targets[0].Ops[0].Rate *= 0.9 }, 1, []string{"retr.rate", "retr.mbps"}},
 		{"more", func(r *Report) { r.Targets[0].Ops[0].Rate *= 1.5 }, 1, nil},
 		{"dearer", func(r *Report) { r.Targets[0].Cost.CPUPerGB *= 1.2 }, 1, []string{"cpu_s_per_gb"}},
 		{"fatter", func(r *Report) { r.Targets[0].Cost.PSSPeak *= 2 }, 1, []string{"pss_peak"}},
@@ -45,7 +45,7 @@ func TestCompare(t *testing.T) {
 		{"p99 of few values", func(r *Report) { o := &r.Targets[0].Ops[2]; o.Service.N = 900; o.Service.P99 *= 3 }, 1, nil},
 		{"rounds that overlap", func(r *Report) {
 			r.Targets[0].Ops[0].Rate *= 0.9
-			r.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 240, Max: 290}, "retr.mb_per_s": {Min: 216, Max: 261}}
+			r.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 240, Max: 290}, "retr.mbps": {Min: 216, Max: 261}}
 		}, 1, nil},
 		{"rounds that do not", func(r *Report) {
 			r.Targets[0].Ops[0].Rate *= 0.9
@@ -53,7 +53,7 @@ func TestCompare(t *testing.T) {
 		}, 1, []string{"retr.rate"}},
 	} {
 		old, now := scaled(t, 1), scaled(t, row.factor)
-		old.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 270, Max: 285}, "retr.mb_per_s": {Min: 243, Max: 257}}
+		old.Targets[0].Spread = map[string]Spread{"retr.rate": {Min: 270, Max: 285}, "retr.mbps": {Min: 243, Max: 257}}
 		if row.change != nil {
 			row.change(now)
 		}

@@ -158,6 +158,9 @@ func (s sim) target(t testing.TB, which int, url string) Target {
 		on := s.targets == 1 || (turn%4 == 0 || turn%4 == 3) == (which == 0)
 		p := Point{T: float64(sec), Active: on, ServerPSS: int64(61+which*140)<<20 + int64(sec)*1<<16*int64(1+which), GeneratorPC: 0.31}
 		stall := which == 0 && sec >= s.seconds/2 && sec < s.seconds/2+3
+		if on && s.targets == 2 && sec%5 == 0 {
+			tg.Slices = append(tg.Slices, Slice{From: float64(sec), Seconds: min(5, float64(s.seconds-sec)), Metrics: map[string]float64{"retr.rate": 350 + 5*rng.Float64(), "retr.service.p50": slow * 1.1e-3}})
+		}
 		if on {
 			active++
 			s.second(rng, c, &tg, &p, sec, slow, stall)

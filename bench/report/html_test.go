@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -267,6 +268,26 @@ func TestHTMLEscapes(t *testing.T) {
 		t.Error("markup got through")
 	}
 	checkPage(t, "evil", page)
+}
+
+// TestTurns: the slices say whose second it was.
+func TestTurns(t *testing.T) {
+	r := &Report{Seconds: 6, Targets: []Target{
+		{Name: "A", Slices: []Slice{{From: 0, Seconds: 2}, {From: 4.2, Seconds: 1.8}}},
+		{Name: "B", Slices: []Slice{{From: 2.1, Seconds: 2}}},
+	}}
+	for i := range r.Targets {
+		for j := range 6 {
+			r.Targets[i].Series = append(r.Targets[i].Series, Point{T: float64(j), Ops: 1, Active: j == 5-i})
+		}
+	}
+	want := []band{{0, 2, "a"}, {4, 6, "a"}, {2, 4, "b"}}
+	if got := r.withTurns().turnBands(); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if r.Targets[0].Series[0].Active {
+		t.Error("the report itself was changed")
+	}
 }
 
 func TestSteps(t *testing.T) {

@@ -211,7 +211,10 @@ func (l *Live) frame(s Snapshot, cols int) []styled {
 	lines = append(lines, rowLines(s)...)
 	lines = append(lines, styled{})
 	lines = append(lines, l.graphs(s, cols)...)
-	client := fmt.Sprintf("client  lag p99 %s, %s cores", seconds(s.LagP99), digits(s.CPU))
+	client := fmt.Sprintf("client  %s cores", digits(s.CPU))
+	if s.LagP99 > 0 { // a closed loop has no schedule
+		client += ", lag p99 " + seconds(s.LagP99)
+	}
 	if s.LagP99 > lagBound {
 		return append(lines, styled{client + "  TOO SLOW: the generator is the bottleneck", lookBad})
 	}
@@ -412,5 +415,8 @@ func logLine(s Snapshot) string {
 		}
 		parts = append(parts, text)
 	}
-	return strings.Join(append(parts, "lag p99 "+seconds(s.LagP99)), " | ")
+	if s.LagP99 > 0 {
+		parts = append(parts, "lag p99 "+seconds(s.LagP99))
+	}
+	return strings.Join(parts, " | ")
 }

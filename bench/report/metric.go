@@ -48,7 +48,7 @@ func (t *Target) metrics() []metric {
 		}
 	}
 	for _, p := range t.Phases {
-		for _, m := range distMetrics("phase."+p.Name, p.Dist) {
+		for _, m := range distMetrics(p.Name, p.Dist) {
 			m.shown = true
 			ms = append(ms, m)
 		}
@@ -59,7 +59,7 @@ func (t *Target) metrics() []metric {
 func (o *Op) metrics() []metric {
 	ms := []metric{{name: o.Name + ".rate", value: o.Rate, higher: true}}
 	if o.Bytes > 0 {
-		ms = append(ms, metric{name: o.Name + ".mb_per_s", value: o.mb(), higher: true})
+		ms = append(ms, metric{name: o.Name + ".mbps", value: o.mb(), higher: true})
 	}
 	ms = append(ms, distMetrics(o.Name+".service", o.Service)...)
 	if a, b := o.Service, o.Response; a.P50 == b.P50 && a.P90 == b.P90 && a.P99 == b.P99 {
@@ -97,13 +97,13 @@ func unitOf(name string) unit {
 	parts := strings.Split(name, ".")
 	last := parts[len(parts)-1]
 	switch {
-	case slices.Contains([]string{"p50", "p90", "p99", "p999", "p9999", "min", "mean", "max", "ttfb", "lag"}, last):
+	case slices.Contains([]string{"p50", "p90", "p99", "p999", "min", "mean", "max"}, last):
 		return unitSeconds
-	case name == "errors.rate" || strings.HasSuffix(last, "share") || last == "error_rate":
+	case name == "errors.rate" || strings.HasSuffix(name, ".errors.rate") || strings.HasSuffix(last, "share"):
 		return unitShare
-	case last == "rate" || strings.HasSuffix(last, "_per_second"):
+	case last == "rate":
 		return unitRate
-	case last == "mb_s" || last == "mbps" || last == "mb_per_s" || last == "mb":
+	case last == "mbps":
 		return unitMB
 	case strings.HasPrefix(last, "pss"):
 		return unitBytes

@@ -67,7 +67,7 @@ func WriteHTML(w io.Writer, r *Report) error {
 	p.raw("</title>\n<style>\n", style, "</style>\n</head>\n<body>\n<main>\n")
 	p.header(r)
 	p.summary(r)
-	p.charts(r)
+	p.charts(r.withTurns())
 	p.tables(r)
 	p.raw("</main>\n")
 	data, err := embed(r, pageLimit-p.b.Len()-1024)

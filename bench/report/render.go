@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 )
 
 // Render writes the page of a report, or of two put side by side.
@@ -60,7 +59,7 @@ func ratiosOf(a, b *Report) []Ratio {
 	}
 	var out []Ratio
 	for _, x := range c.Changes {
-		if unitOf(x.Metric) == unitShare || x.Old <= 0 || strings.HasPrefix(x.Metric, "phase.") {
+		if unitOf(x.Metric) == unitShare || x.Old <= 0 || !x.Judged {
 			continue
 		}
 		out = append(out, Ratio{Metric: x.Metric, A: x.Old, B: x.New, Ratio: x.New / x.Old, Diff: x.New - x.Old})

@@ -143,9 +143,9 @@ func spreadTable(t *Target) *table {
 	return tab
 }
 
-func abTable(r *Report) *table {
+func abTable(rows []Ratio) *table {
 	tab := newTable([]int{0, 4}, "metric", "A", "B", "B/A [95 % interval]", "outcome")
-	for _, x := range r.AB {
+	for _, x := range rows {
 		tab.row(x.Metric, value(x.Metric, x.A), value(x.Metric, x.B), x.interval(), x.outcome())
 	}
 	return tab

@@ -130,7 +130,7 @@ func (p *page) abTable(r *Report) {
 		return
 	}
 	p.section("B relative to A, figures", "")
-	p.htable(abTable(r))
+	p.htable(abTable(r.ratios()))
 	p.raw("</section>\n")
 }
 

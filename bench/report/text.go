@@ -143,7 +143,11 @@ func textAB(b *strings.Builder, r *Report) {
 		return
 	}
 	fmt.Fprintf(b, "\nB relative to A\n")
-	abTable(r).write(b, "  ")
+	rows, others := r.headlines()
+	abTable(rows).write(b, "  ")
+	if others > 0 {
+		fmt.Fprintf(b, "  %d more metrics without a difference are in the JSON and on the page\n", others)
+	}
 }
 
 func textFindMax(b *strings.Builder, r *Report) {
