@@ -37,6 +37,7 @@ type Config struct {
 	Verify Verify
 
 	TLSVersion    uint16 // tls.VersionTLS12 or 13; 0 leaves it to both sides
+	PostQuantum   bool   // offer X25519MLKEM768
 	ResumeControl Resume
 	ResumeData    Resume
 	Clear         bool // PROT C
@@ -51,6 +52,9 @@ type Config struct {
 
 	Thresholds []string
 	MaxErrors  int64 // -1 is no limit
+	// MaxLag is how late the schedule may be served, at the 99th percentile,
+	// before the figures say more of the generator than of the server.
+	MaxLag time.Duration
 
 	Observe  func(report.Snapshot) // called once a second; may be nil
 	Log      func(string)          // what the user should know while it runs; may be nil
@@ -162,6 +166,7 @@ const (
 	defaultInflight = 1000
 	defaultTimeout  = 30 * time.Second
 	defaultHold     = 1000
+	defaultMaxLag   = 5 * time.Millisecond
 )
 
 // Check completes c and says what cannot be. Run does it too.
@@ -171,9 +176,8 @@ func (c *Config) Check() error {
 	c.Rounds = orDefault(c.Rounds, 1)
 	c.Files = orDefault(c.Files, 1)
 	c.Hold = orDefault(c.Hold, defaultHold)
-	if c.Timeout <= 0 {
-		c.Timeout = defaultTimeout
-	}
+	c.Timeout = orDefault(c.Timeout, defaultTimeout)
+	c.MaxLag = orDefault(c.MaxLag, defaultMaxLag)
 	switch {
 	case len(c.Targets) == 0 || len(c.Targets) > 2:
 		return errors.New("want one target, or two to compare")
@@ -234,11 +238,19 @@ func (c *Config) users(t Target) []User {
 
 // tls is what all connections to a target are made with. Certificates are not
 // checked: what is measured are servers at hand, most of them self-signed.
+//
+// The groups are those that FTP clients offer today. With the hybrid ones two
+// servers of which one knows them would not do the same work, and the generator
+// itself would spend a third of its time on them.
 func (c *Config) tls() *tls.Config {
-	return &tls.Config{InsecureSkipVerify: true, MinVersion: max(c.TLSVersion, tls.VersionTLS12), MaxVersion: c.TLSVersion}
+	t := &tls.Config{InsecureSkipVerify: true, MinVersion: max(c.TLSVersion, tls.VersionTLS12), MaxVersion: c.TLSVersion}
+	if !c.PostQuantum {
+		t.CurvePreferences = []tls.CurveID{tls.X25519, tls.CurveP256, tls.CurveP384, tls.CurveP521}
+	}
+	return t
 }
 
-func orDefault[T int | int64](v, d T) T {
+func orDefault[T int | time.Duration](v, d T) T {
 	if v <= 0 {
 		return d
 	}

@@ -100,7 +100,7 @@ func (b *bench) probeRate(s *server, rate float64) (*aggregate, report.Probe) {
 	if n := a.dropped(); n > 0 {
 		why = append(why, fmt.Sprintf("%d dropped", n))
 	}
-	if lag > maxLag.Seconds() {
+	if lag > b.cfg.MaxLag.Seconds() {
 		why = append(why, fmt.Sprintf("the generator itself lags by %.3g ms", lag*1e3))
 	}
 	return a, report.Probe{Rate: rate, OK: len(why) == 0, Why: strings.Join(why, ", ")}

@@ -12,10 +12,6 @@ import (
 	"fastftps/internal/ftpclient"
 )
 
-// maxLag is how late the schedule may be served, at the 99th percentile, before
-// the figures say more of the generator than of the server.
-const maxLag = 5 * time.Millisecond
-
 // report makes the report of what was measured.
 func (b *bench) report() *report.Report {
 	r := &report.Report{
@@ -85,8 +81,8 @@ func (b *bench) faults(r *report.Report) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	why := b.invalid
-	if !b.cfg.FindMax && r.Generator.Lag.P99 > maxLag.Seconds() {
-		why = append(why, fmt.Sprintf("the generator served its schedule late: p99 %.1f ms, more than %s; give it CPUs of its own (--client-cpu) or a lower rate", r.Generator.Lag.P99*1e3, maxLag))
+	if !b.cfg.FindMax && r.Generator.Lag.P99 > b.cfg.MaxLag.Seconds() {
+		why = append(why, fmt.Sprintf("the generator served its schedule late: p99 %.1f ms, more than %s; give it CPUs of its own (--client-cpu) or a lower rate", r.Generator.Lag.P99*1e3, b.cfg.MaxLag))
 	}
 	if b.self.overloaded() {
 		why = append(why, fmt.Sprintf("the generator used all of its %d CPUs: it was the bottleneck", runtime.GOMAXPROCS(0)))

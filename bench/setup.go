@@ -174,13 +174,16 @@ func (w *worker) cleanUp(dir string) error {
 	}
 	for name := range strings.FieldsFuncSeq(names.String(), func(r rune) bool { return r == '\r' || r == '\n' }) {
 		name = name[strings.LastIndexByte(name, '/')+1:] // some servers give whole paths
-		if _, err := s.c.Do("DELE "+join(dir, name), 2); err != nil {
+		if name == "." || name == ".." {
+			continue // some list them
+		}
+		if _, err := s.c.Do("DELE "+join(dir, name), 2); err != nil && !isReply(err) {
 			return err
 		}
 		if err := w.ctx.Err(); err != nil {
 			return err
 		}
 	}
-	_, err = s.c.Do("RMD "+dir, 2)
+	_, err = s.c.Do("RMD "+dir, 2) // says so if something could not be deleted
 	return err
 }

@@ -20,6 +20,9 @@ type tree struct {
 	seen map[int]process
 	lost usage // of processes that nobody waited for
 	ctx  usage // context switches, summed up from call to call
+
+	members map[int]bool // by the last look at all processes
+	next    time.Time    // for such a look
 }
 
 // process is what /proc says of one.
@@ -37,6 +40,10 @@ func newTree(pid int) tree { return tree{root: pid, seen: map[int]process{}} }
 // saw last.
 func (t *tree) usage() usage {
 	now := t.scan()
+	for pid, p := range now {
+		p.voluntary, p.involuntary = switchesOf(pid)
+		now[pid] = p
+	}
 	vanished := map[int]time.Duration{} // by parent
 	for pid, p := range t.seen {
 		if q, ok := now[pid]; !ok || q.born != p.born {
@@ -85,30 +92,45 @@ func (t *tree) memory() (m memory) {
 	return m
 }
 
-// scan reads the tree.
+// scan reads the tree. Who belongs to it can be found out only by looking at all
+// processes of the machine; where there are many that is not done every time.
 func (t *tree) scan() map[int]process {
-	all := map[int]process{}
-	names, err := readNames("/proc")
-	if err != nil {
-		return all
+	now := time.Now()
+	if now.Before(t.next) {
+		return read(t.members)
 	}
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
+	all := readAll()
+	in := map[int]process{}
+	t.members = map[int]bool{}
+	for pid, p := range all {
+		if t.holds(all, pid) {
+			in[pid], t.members[pid] = p, true
 		}
+	}
+	t.next = time.Now().Add(20 * time.Since(now))
+	return in
+}
+
+func readAll() map[int]process {
+	names, _ := readNames("/proc")
+	pids := map[int]bool{}
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil {
+			pids[pid] = true
+		}
+	}
+	return read(pids)
+}
+
+// read reads those that are still there.
+func read(pids map[int]bool) map[int]process {
+	all := map[int]process{}
+	for pid := range pids {
 		if p, err := readStat(pid); err == nil {
 			all[pid] = p
 		}
 	}
-	in := map[int]process{}
-	for pid, p := range all {
-		if t.holds(all, pid) {
-			p.voluntary, p.involuntary = switchesOf(pid)
-			in[pid] = p
-		}
-	}
-	return in
+	return all
 }
 
 // holds reports whether pid is the root or below it.
@@ -164,9 +186,10 @@ func parseStat(s string) (p process, err error) {
 
 // switchesOf counts the context switches of all threads.
 func switchesOf(pid int) (voluntary, involuntary int64) {
-	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/status")
-	for _, name := range tasks {
-		data, err := os.ReadFile(name)
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
+	tasks, _ := readNames(dir)
+	for _, task := range tasks {
+		data, err := os.ReadFile(filepath.Join(dir, task, "status"))
 		if err != nil {
 			continue // ended
 		}

@@ -42,6 +42,7 @@ type benchFlags struct {
 	verify string
 
 	tls, resume, resumeControl, resumeData string
+	postQuantum                            bool
 	prot, mode                             string
 	epsv, pasv, active                     bool
 	relogin                                int
@@ -109,6 +110,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.Uint64Var(&f.seed, "seed", 1, "of everything that is drawn")
 	flags.StringVar(&f.verify, "verify", "sample", "check content: sample, full or off (off forgives a missing close_notify, too)")
 	flags.StringVar(&f.tls, "tls", "", "1.2 or 1.3 only")
+	flags.BoolVar(&f.postQuantum, "pq", false, "offer post-quantum key exchange (X25519MLKEM768), too")
 	flags.StringVar(&f.resume, "resume", "auto", "TLS resumption: always, never or auto (data connections resume, new sessions do not)")
 	flags.StringVar(&f.resumeControl, "resume-control", "", "--resume of control connections only")
 	flags.StringVar(&f.resumeData, "resume-data", "", "--resume of data connections only")
@@ -207,7 +209,7 @@ func (f *benchFlags) config(cmd *cobra.Command, args []string) (*bench.Config, e
 		Scenario: scenario, Clients: cmp.Or(f.clients, file.Clients, 16), MaxInflight: cmp.Or(f.maxInflight, file.MaxInflight),
 		FindMax: f.findMax, SLO: f.slo, Poisson: f.poisson || file.Poisson && f.rate == "" && f.ramp == "",
 		Duration: cmp.Or(f.duration, file.Duration, 30*time.Second), Warmup: f.warmup, Rounds: f.repeat, Slice: f.slice, Timeout: f.timeout,
-		Files: cmp.Or(f.files, file.Files, 100), Remote: f.remote, Seed: f.seed, Relogin: f.relogin, Hold: f.hold,
+		Files: cmp.Or(f.files, file.Files, 100), Remote: f.remote, Seed: f.seed, Relogin: f.relogin, Hold: f.hold, PostQuantum: f.postQuantum,
 		Thresholds: append(file.Thresholds, f.thresholds...), MaxErrors: f.maxErrors,
 		Command: commandLine(os.Args[1:], args), Version: version().Version, Revision: version().Revision,
 	}

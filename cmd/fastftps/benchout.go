@@ -135,9 +135,12 @@ func compareReports(out io.Writer, old, now *report.Report, maxRegress float64) 
 func (o *benchOutput) observe(ctx context.Context, errOut io.Writer, c *bench.Config) (stop func()) {
 	file, isFile := errOut.(*os.File)
 	tty := o.live == "tty" || o.live == "auto" && isFile && term.IsTerminal(int(file.Fd()))
+	log := &heldLog{out: errOut}
+	c.Log = log.line
 	if o.quiet || o.live == "off" {
 		return func() {}
 	}
+	log.hold = tty
 	s := report.Screen{W: errOut, TTY: tty, ASCII: !utf8Terminal()}
 	s.Size = func() (int, int) {
 		if !isFile {
@@ -151,8 +154,6 @@ func (o *benchOutput) observe(ctx context.Context, errOut io.Writer, c *bench.Co
 	}
 	live := report.NewLive(s)
 	c.Observe = live.Update
-	log := &heldLog{out: errOut, hold: tty}
-	c.Log = log.line
 	// A second signal ends the process at once; the terminal is given back at
 	// the first.
 	restore := context.AfterFunc(ctx, func() { live.Close(); log.release() })
