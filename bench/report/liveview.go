@@ -37,6 +37,7 @@ type Live struct {
 	now  func() time.Time
 	stop chan struct{}
 	done chan struct{}
+	once sync.Once // Close
 
 	mu     sync.Mutex // guards the fields below
 	last   Snapshot
@@ -100,20 +101,19 @@ func (l *Live) Update(s Snapshot) {
 	_, _ = io.WriteString(l.s.W, printable(logLine(s))+"\n")
 }
 
-// Close gives the terminal back. Later updates are dropped.
+// Close gives the terminal back; when it returns, that is done, whoever began
+// it. Later updates are dropped.
 func (l *Live) Close() {
-	l.mu.Lock()
-	if l.closed {
+	l.once.Do(func() {
+		l.mu.Lock()
+		l.closed = true
 		l.mu.Unlock()
-		return
-	}
-	l.closed = true
-	close(l.stop)
-	l.mu.Unlock()
-	<-l.done
-	if l.s.TTY {
-		_, _ = io.WriteString(l.s.W, "\x1b[?7h\x1b[?25h\x1b[?1049l")
-	}
+		close(l.stop)
+		<-l.done
+		if l.s.TTY {
+			_, _ = io.WriteString(l.s.W, "\x1b[?7h\x1b[?25h\x1b[?1049l")
+		}
+	})
 }
 
 // rememberLocked adds a second to the history of each target.

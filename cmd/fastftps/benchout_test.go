@@ -47,7 +47,7 @@ func TestBenchReport(t *testing.T) {
 		{"text", []string{old}, exitOK, "retr       5,000  500/s  50.0  service  1.00ms", ""},
 		{"page", []string{old, "--html", page}, exitOK, "", ""},
 		{"no regression", []string{old, same}, exitOK, "PASS  none of", ""},
-		{"regression", []string{old, slow}, exitCheck, "retr.service.p50   1.00ms     1.30ms   +30%  REGRESSED", "3 metrics are worse by more than 5%, as retr.service.p50"},
+		{"regression", []string{old, slow}, exitCheck, "retr.service.p50     1.00ms     1.30ms    +30%  REGRESSED", "3 metrics are worse by more than 5%, as retr.service.p50"},
 		{"wide bound", []string{old, slow, "--max-regress", "0.5"}, exitOK, "PASS", ""},
 		{"better", []string{slow, old}, exitOK, "better", ""},
 		{"bad bound", []string{old, slow, "--max-regress", "much"}, exitUsage, "", `"much" is no share`},
@@ -74,7 +74,7 @@ func TestBenchOutputCheck(t *testing.T) {
 		{"--live", "colours", `--live: "colours" is none of`},
 	} {
 		var out, errOut bytes.Buffer
-		code := run([]string{"bench", row.flag, row.value, "ftps://127.0.0.1:1"}, nil, &out, &errOut)
+		code := run([]string{"bench", row.flag, row.value, "ftps://u:p@127.0.0.1:1"}, nil, &out, &errOut)
 		if code != exitUsage || !strings.Contains(errOut.String(), row.want) {
 			t.Errorf("%s: got %d, %q; want %d, %q", row.flag, code, errOut.String(), exitUsage, row.want)
 		}
