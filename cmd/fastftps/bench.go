@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"os/signal"
@@ -56,11 +54,10 @@ type benchFlags struct {
 	serverCPU, clientCPU string
 	hold                 int
 	src                  []string
-	json                 string
-	quiet                bool
-	live                 string
 	thresholds           []string
 	maxErrors            int64
+
+	out benchOutput
 }
 
 func benchCommand() *cobra.Command {
@@ -80,6 +77,8 @@ func benchCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.register(cmd)
+	f.out.register(cmd)
+	cmd.AddCommand(benchReportCommand())
 	return cmd
 }
 
@@ -132,15 +131,16 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.clientCPU, "client-cpu", "", "CPUs for the generator")
 	flags.IntVar(&f.hold, "hold", 0, "connections of the scenarios idle and stalled (default 1000)")
 	flags.StringArrayVar(&f.src, "src", nil, "connect from these addresses, as 127.0.0.0/8; repeatable")
-	flags.StringVar(&f.json, "json", "", "write the report as JSON to this file; - is standard output")
-	flags.BoolVarP(&f.quiet, "quiet", "q", false, "nothing but errors")
-	flags.StringVar(&f.live, "live", "lines", "while it runs: lines or off")
 	flags.StringArrayVar(&f.thresholds, "threshold", nil, "fail unless it holds, as 'retr.response.p99<50ms' or 'errors.rate<0.1%'; repeatable")
 	flags.Int64Var(&f.maxErrors, "max-errors", -1, "end the run and fail at more errors than this; -1 is no limit")
 }
 
 func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	cfg, err := f.config(cmd, args)
+	if err != nil {
+		return usageError{err}
+	}
+	old, maxRegress, err := f.out.check()
 	if err != nil {
 		return usageError{err}
 	}
@@ -155,39 +155,22 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
+	shown := f.out.observe(ctx, cmd.ErrOrStderr(), cfg)
 	r, err := bench.Run(ctx, *cfg)
+	shown()
 	if err != nil {
 		if ctx.Err() != nil {
 			return exitError{exitInterrupted, err}
 		}
 		return err
 	}
-	if err := f.write(cmd.OutOrStdout(), r); err != nil {
+	if err := f.out.write(cmd.OutOrStdout(), r); err != nil {
 		return err
 	}
-	return benchVerdict(r)
-}
-
-// write puts the report out.
-func (f *benchFlags) write(out io.Writer, r *report.Report) error {
-	if f.json != "" {
-		data, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		data = append(data, '\n')
-		if f.json == "-" {
-			_, err = out.Write(data)
-			return err
-		}
-		if err := os.WriteFile(f.json, data, 0o644); err != nil {
-			return err
-		}
+	if err := benchVerdict(r); err != nil || old == nil {
+		return err
 	}
-	if !f.quiet {
-		summary(out, r)
-	}
-	return nil
+	return compareReports(f.out.text(cmd), old, r, maxRegress)
 }
 
 // benchVerdict turns a report into an exit code.
@@ -238,7 +221,6 @@ func (f *benchFlags) config(cmd *cobra.Command, args []string) (*bench.Config, e
 			return nil, err
 		}
 	}
-	f.observe(cmd, c)
 	for i, arg := range args {
 		t, err := bench.ParseTarget(arg)
 		if err != nil {
@@ -336,15 +318,6 @@ func (f *benchFlags) login(c *bench.Config) (err error) {
 		c.Users = []bench.User{u}
 	}
 	return err
-}
-
-// observe chooses what is shown while the run lasts.
-func (f *benchFlags) observe(cmd *cobra.Command, c *bench.Config) {
-	c.Log = func(line string) { fmt.Fprintf(cmd.ErrOrStderr(), "bench: %s\n", line) }
-	if f.quiet || f.live == "off" {
-		return
-	}
-	c.Observe = func(s report.Snapshot) { liveLine(cmd.ErrOrStderr(), s) }
 }
 
 func parseCPUs(s string) (cpus []int, err error) {
