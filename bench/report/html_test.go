@@ -132,9 +132,7 @@ func TestHTMLSize(t *testing.T) {
 	}
 }
 
-var (
-	coordinates = regexp.MustCompile(`-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?`)
-)
+var coordinates = regexp.MustCompile(`-?[0-9]+(\.[0-9]+)?(e[-+]?[0-9]+)?`)
 
 // checkPage looks at the markup.
 func checkPage(t *testing.T, name string, page []byte) {

@@ -135,9 +135,12 @@ func compareReports(out io.Writer, old, now *report.Report, maxRegress float64) 
 func (o *benchOutput) observe(ctx context.Context, errOut io.Writer, c *bench.Config) (stop func()) {
 	file, isFile := errOut.(*os.File)
 	tty := o.live == "tty" || o.live == "auto" && isFile && term.IsTerminal(int(file.Fd()))
+	if o.quiet {
+		return func() {}
+	}
 	log := &heldLog{out: errOut}
 	c.Log = log.line
-	if o.quiet || o.live == "off" {
+	if o.live == "off" {
 		return func() {}
 	}
 	log.hold = tty
