@@ -67,6 +67,7 @@ func WriteHTML(w io.Writer, r *Report) error {
 	p.raw("</title>\n<style>\n", style, "</style>\n</head>\n<body>\n<main>\n")
 	p.header(r)
 	p.summary(r)
+	p.findMaxTable(r)
 	p.charts(r.withTurns())
 	p.tables(r)
 	p.raw("</main>\n")
