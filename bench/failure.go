@@ -83,6 +83,15 @@ var hints = map[string]string{
 	"TIMEOUT":       "the server did not answer within --timeout",
 }
 
+// hint returns the remedy, "" when there is none.
+func (k failureKey) hint() string {
+	beginning := k.op == opLogin || k.op == opHandshake || k.op == opStall
+	if beginning && (k.code == 421 || k.os == "EOF" || k.os == "ECONNRESET") {
+		return "the server turned the connection away; if it has a limit for one address, use more of them, as --src 127.0.0.0/8"
+	}
+	return hints[k.os]
+}
+
 // Failures of the machine that the generator runs on, not of the server.
 var ours = []string{"EADDRNOTAVAIL", "EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"}
 
@@ -103,7 +112,7 @@ func (fs failures) add(f failure) {
 			f.text = "more kinds of errors than fit here"
 		}
 		if e = fs[f.key]; e == nil {
-			e = &report.Error{Op: opNames[f.key.op], Code: f.key.code, OS: f.key.os, Text: f.text, Hint: hints[f.key.os]}
+			e = &report.Error{Op: opNames[f.key.op], Code: f.key.code, OS: f.key.os, Text: f.text, Hint: f.key.hint()}
 			fs[f.key] = e
 		}
 	}

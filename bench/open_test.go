@@ -92,6 +92,7 @@ func TestDropped(t *testing.T) {
 			})
 			c := config(t, scenario, f.url())
 			c.Clients, c.MaxInflight, c.Rate, c.Poisson = 1, 3, Rate{From: 1000, To: 1000}, true
+			c.Duration = 200 * time.Millisecond
 			o := opOf(t, measure(t, c).Targets[0], scenario)
 			drawn := len(arrivals(c.Rate, true, c.Duration, 1<<32))
 			if o.Dropped == 0 || o.N+o.Dropped != int64(drawn) {
@@ -132,9 +133,9 @@ func TestFindMax(t *testing.T) {
 func TestWarmup(t *testing.T) {
 	f := newFake(t, false, nil)
 	c := config(t, "list", f.url())
-	c.Rate, c.Warmup = Rate{From: 100, To: 100}, 300*time.Millisecond
+	c.Rate, c.Warmup, c.Duration = Rate{From: 100, To: 100}, 300*time.Millisecond, 200*time.Millisecond
 	r := measure(t, c)
-	if o := opOf(t, r.Targets[0], "list"); o.N != 19 || r.Seconds > 0.3 {
+	if o := opOf(t, r.Targets[0], "list"); o.N != 19 || r.Seconds > 0.21 {
 		t.Errorf("got %d listings in %.2f s, want 19 in 0.2", o.N, r.Seconds)
 	}
 	var points int64

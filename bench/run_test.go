@@ -17,7 +17,7 @@ func config(t *testing.T, scenario string, targets ...string) Config {
 		t.Fatal(err)
 	}
 	c := Config{
-		Scenario: s, Clients: 2, Duration: 200 * time.Millisecond, Slice: 50 * time.Millisecond, Timeout: 5 * time.Second,
+		Scenario: s, Clients: 2, Duration: 100 * time.Millisecond, Slice: 25 * time.Millisecond, Timeout: 5 * time.Second,
 		Sizes: Sizes{Median: 10000}, Files: 3, Seed: 1, MaxErrors: -1, MaxLag: time.Hour,
 	}
 	for _, target := range targets {

@@ -55,6 +55,7 @@ type benchFlags struct {
 	hold                 int
 	src                  []string
 	thresholds           []string
+	maxLag               time.Duration
 	maxErrors            int64
 
 	out benchOutput
@@ -132,6 +133,7 @@ func (f *benchFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.hold, "hold", 0, "connections of the scenarios idle and stalled (default 1000)")
 	flags.StringArrayVar(&f.src, "src", nil, "connect from these addresses, as 127.0.0.0/8; repeatable")
 	flags.StringArrayVar(&f.thresholds, "threshold", nil, "fail unless it holds, as 'retr.response.p99<50ms' or 'errors.rate<0.1%'; repeatable")
+	flags.DurationVar(&f.maxLag, "max-lag", 5*time.Millisecond, "open loop: the run is invalid if the generator is later than this (p99)")
 	flags.Int64Var(&f.maxErrors, "max-errors", -1, "end the run and fail at more errors than this; -1 is no limit")
 }
 
@@ -210,7 +212,7 @@ func (f *benchFlags) config(cmd *cobra.Command, args []string) (*bench.Config, e
 		FindMax: f.findMax, SLO: f.slo, Poisson: f.poisson || file.Poisson && f.rate == "" && f.ramp == "",
 		Duration: cmp.Or(f.duration, file.Duration, 30*time.Second), Warmup: f.warmup, Rounds: f.repeat, Slice: f.slice, Timeout: f.timeout,
 		Files: cmp.Or(f.files, file.Files, 100), Remote: f.remote, Seed: f.seed, Relogin: f.relogin, Hold: f.hold, PostQuantum: f.postQuantum,
-		Thresholds: append(file.Thresholds, f.thresholds...), MaxErrors: f.maxErrors,
+		Thresholds: append(file.Thresholds, f.thresholds...), MaxErrors: f.maxErrors, MaxLag: f.maxLag,
 		Command: commandLine(os.Args[1:], args), Version: version().Version, Revision: version().Revision,
 	}
 	if file.Seed != 0 && !cmd.Flags().Changed("seed") {
