@@ -3,6 +3,7 @@ module fastftps
 go 1.26.0
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/cloudwego/netpoll v0.7.2
 	github.com/go-crypt/crypt v0.14.15
 	github.com/jlaffaye/ftp v0.2.4
@@ -20,6 +21,7 @@ require (
 )
 
 require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
 	github.com/bytedance/gopkg v0.1.1 // indirect
 	github.com/cloudwego/gopkg v0.1.4 // indirect
 	github.com/go-crypt/x v0.4.16 // indirect

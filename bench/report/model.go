@@ -68,16 +68,19 @@ type Target struct {
 	URL   string `json:"url"`
 	Spawn string `json:"spawn,omitempty"`
 
-	Ops    []Op     `json:"ops"`    // by scenario order
-	Phases []Phase  `json:"phases"` // in the order of a session
-	TLS    TLS      `json:"tls"`
-	Idle   *Idle    `json:"idle,omitempty"`
-	Cost   *Cost    `json:"cost,omitempty"` // nil when the server's processes are not known
-	Errors []Error  `json:"errors,omitempty"`
-	Series []Point  `json:"series"` // one a second
-	Heat   Heat     `json:"heat"`   // latency over time, of all operations
-	Slices []Slice  `json:"slices,omitempty"`
-	Failed []string `json:"failed,omitempty"` // faults of the server: wrong content, missing 226, no close_notify
+	Ops    []Op    `json:"ops"`    // by scenario order
+	Phases []Phase `json:"phases"` // in the order of a session
+	TLS    TLS     `json:"tls"`
+	Idle   *Idle   `json:"idle,omitempty"`
+	Cost   *Cost   `json:"cost,omitempty"` // nil when the server's processes are not known
+	Errors []Error `json:"errors,omitempty"`
+	Series []Point `json:"series"` // one a second
+	Heat   Heat    `json:"heat"`   // latency over time, of all operations
+	Slices []Slice `json:"slices,omitempty"`
+	// With --repeat: each round, and how far they lie apart, by metric.
+	Rounds []Slice           `json:"rounds,omitempty"`
+	Spread map[string]Spread `json:"spread,omitempty"`
+	Failed []string          `json:"failed,omitempty"` // faults of the server: wrong content, missing 226, no close_notify
 }
 
 // Op is one kind of operation: retr, stor, list, login, ...
@@ -220,6 +223,13 @@ type Slice struct {
 	From    float64            `json:"from"` // seconds since the start
 	Seconds float64            `json:"seconds"`
 	Metrics map[string]float64 `json:"metrics"` // by the metric's name; see Ratio
+}
+
+// Spread says how far the rounds of a run lie apart in one metric.
+type Spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
 }
 
 // Ratio compares two targets in one metric: B's value over A's, with a

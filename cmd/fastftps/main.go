@@ -1,6 +1,7 @@
 // Command fastftps is an FTPS server for many connections.
 //
-// Exit codes: 0 ok, 1 failure at run time, 2 wrong usage or configuration.
+// Exit codes: 0 ok, 1 failure at run time, 2 wrong usage or configuration, 3 a
+// check did not pass, 4 a measurement is invalid, 130 interrupted.
 package main
 
 import (
@@ -19,15 +20,26 @@ import (
 
 // The exit codes.
 const (
-	exitOK      = 0
-	exitFailure = 1
-	exitUsage   = 2
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitCheck       = 3
+	exitInvalid     = 4
+	exitInterrupted = 130
 )
 
 // usageError is a mistake in the arguments or in the configuration.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	error
+}
+
+func (e exitError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
@@ -55,6 +67,10 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 func exitCode(err error) int {
 	var usage usageError
 	var faults config.Faults
+	var exit exitError
+	if errors.As(err, &exit) {
+		return exit.code
+	}
 	if errors.As(err, &usage) || errors.As(err, &faults) {
 		return exitUsage
 	}
@@ -73,7 +89,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %q", err, cmd.CommandPath()+" --help")
 	})
-	root.AddCommand(serveCommand(), checkCommand(), userCommand(), certCommand(), configCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), userCommand(), certCommand(), configCommand(), benchCommand(), versionCommand())
 	return root
 }
 

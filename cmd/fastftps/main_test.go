@@ -34,10 +34,24 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_STATE_HOME", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("HOME", env.WorkDir)
+			addr := freeAddr(t)
+			env.Setenv("ADDR", addr)
+			env.Setenv("SERVE", "fastftps serve share -w -u demo --password-file pw -l ftps://"+addr)
 			return os.Chmod(filepath.Join(env.WorkDir), 0o755)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mode": mode},
 	})
+}
+
+// freeAddr returns an address on loopback that nobody listens at now.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }
 
 // exits runs a command and checks its exit code: exits 2 fastftps check.

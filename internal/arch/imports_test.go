@@ -37,14 +37,15 @@ var allowed = map[string][]string{
 
 // outside is which packages may import modules that only one layer needs.
 var outside = map[string][]string{
-	"github.com/cloudwego/netpoll":        {"engine"},
-	"github.com/panjf2000/ants/v2":        {"engine", "dataplane", "auth"},
-	"github.com/valyala/bytebufferpool":   {"internal/bufpool"},
-	"github.com/spf13/cobra":              {"cmd/fastftps"},
-	"github.com/pelletier/go-toml/v2":     {"config", "auth"},
-	"github.com/klauspost/compress/zlib":  {"dataplane", "internal/ftpclient"},
-	"github.com/klauspost/compress/flate": {"dataplane"},
-	"crypto/tls":                          {"config", "tlsconn", "dataplane", "engine", "internal/ftpclient", "internal/ftptest", "bench", "cmd/fastftps"},
+	"github.com/cloudwego/netpoll":            {"engine"},
+	"github.com/panjf2000/ants/v2":            {"engine", "dataplane", "auth"},
+	"github.com/valyala/bytebufferpool":       {"internal/bufpool"},
+	"github.com/spf13/cobra":                  {"cmd/fastftps"},
+	"github.com/pelletier/go-toml/v2":         {"config", "auth", "bench"},
+	"github.com/HdrHistogram/hdrhistogram-go": {"bench", "bench/report"},
+	"github.com/klauspost/compress/zlib":      {"dataplane", "internal/ftpclient"},
+	"github.com/klauspost/compress/flate":     {"dataplane"},
+	"crypto/tls":                              {"config", "tlsconn", "dataplane", "engine", "internal/ftpclient", "internal/ftptest", "bench", "cmd/fastftps"},
 }
 
 // TestImports enforces the layers: the protocol knows no socket, the event loop

@@ -98,12 +98,14 @@ func (c *Client) Download(line string, restart int64, w io.Writer) (int64, error
 	if err != nil {
 		return 0, err
 	}
-	n, err := c.receive(w, data)
+	n, err := c.Receive(w, data)
 	data.Close()
 	return n, verbError(line, c.outcome(err))
 }
 
-func (c *Client) receive(w io.Writer, data *Conn) (int64, error) {
+// Receive reads the data of a transfer from its data connection, inflated in MODE
+// Z, and writes it to w. It returns the number of bytes written.
+func (c *Client) Receive(w io.Writer, data *Conn) (int64, error) {
 	if !c.Deflate {
 		return copyAll(w, data)
 	}
@@ -150,13 +152,15 @@ func (c *Client) send(data *Conn, r io.Reader) (n int64, err error) {
 	if err := data.Handshake(); err != nil { // an empty file needs it too
 		return 0, err
 	}
-	if n, err = c.sendBody(data, r); err != nil {
+	if n, err = c.SendBody(data, r); err != nil {
 		return n, err
 	}
 	return n, data.CloseWrite()
 }
 
-func (c *Client) sendBody(data *Conn, r io.Reader) (int64, error) {
+// SendBody sends all of r on a data connection, deflated in MODE Z, and leaves
+// it open. It returns the number of bytes read from r.
+func (c *Client) SendBody(data *Conn, r io.Reader) (int64, error) {
 	if !c.Deflate {
 		return copyAll(data, r)
 	}

@@ -1,0 +1,134 @@
+package bench
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"fastftps/bench/report"
+)
+
+// drawPairs makes slices of two targets on a machine whose speed drifts: both
+// follow the drift, B is effect times A, and each slice has noise of its own.
+func drawPairs(rng *rand.Rand, n int, effect, noise float64) (a, b []report.Slice) {
+	for i := range n {
+		drift := 1 + 0.5*math.Sin(float64(i))
+		value := func(f float64) []report.Slice {
+			return []report.Slice{{Metrics: map[string]float64{"retr.service.p50": drift * f * math.Exp(noise*rng.NormFloat64())}}}
+		}
+		a, b = append(a, value(1)...), append(b, value(effect)...)
+	}
+	return a, b
+}
+
+// TestIntervalCoverage: 95 % intervals hold the truth about 95 % of the time, with
+// few slices and with many, though the machine drifts by far more than the
+// effect.
+func TestIntervalCoverage(t *testing.T) {
+	for _, test := range []struct {
+		n      int
+		effect float64
+	}{{4, 1}, {6, 1.1}, {12, 0.9}, {30, 1}} {
+		rng := rand.New(rand.NewPCG(1, uint64(test.n)))
+		held, decided := 0, 0
+		const trials = 120
+		for range trials {
+			a, b := drawPairs(rng, test.n, test.effect, 0.05)
+			r := compare(a, b, rng.Uint64())[0]
+			if r.Low <= test.effect && test.effect <= r.High {
+				held++
+			}
+			if r.Better != same {
+				decided++
+			}
+		}
+		if held < trials*90/100 {
+			t.Errorf("%d slices, effect %g: %d of %d intervals hold it, want 95 %%", test.n, test.effect, held, trials)
+		}
+		if test.effect == 1 && decided > trials*10/100 {
+			t.Errorf("%d slices: %d of %d comparisons of equals found a difference", test.n, decided, trials)
+		}
+		if test.effect == 0.9 && decided < trials*90/100 {
+			t.Errorf("%d slices: only %d of %d comparisons found the difference", test.n, decided, trials)
+		}
+	}
+}
+
+// TestBetter: which one is better depends on the metric.
+func TestBetter(t *testing.T) {
+	slicesOf := func(f float64) (s []report.Slice) {
+		for i := range 8 {
+			v := f * (1 + float64(i%3)/1000)
+			s = append(s, report.Slice{Metrics: map[string]float64{
+				"retr.rate": v, "retr.mbps": v, "retr.service.p50": v, "cpu_s_per_gb": v, "errors.rate": v, "errors": v, "only": v,
+			}})
+		}
+		return s
+	}
+	want := map[string]string{"retr.rate": "B", "retr.mbps": "B", "retr.service.p50": "A", "cpu_s_per_gb": "A"}
+	ratios := compare(slicesOf(1), slicesOf(1.1), 1)
+	if len(ratios) != len(want) {
+		t.Errorf("got %d metrics, want %d", len(ratios), len(want))
+	}
+	for _, r := range ratios {
+		if r.Better != want[r.Metric] || math.Abs(r.Ratio-1.1) > 1e-9 || r.Low > r.Ratio || r.High < r.Ratio || r.DiffLo > r.Diff || r.DiffHi < r.Diff {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if compare(slicesOf(1)[:1], slicesOf(1), 1) != nil {
+		t.Error("one slice was compared")
+	}
+}
+
+// attempts is how often a comparison may be wrong before it counts: an interval
+// of 95 % misses one time in twenty.
+const attempts = 4
+
+// TestABSelf: a server against itself makes no difference.
+func TestABSelf(t *testing.T) {
+	f := newFake(t, false, nil)
+	for range attempts {
+		c := config(t, "login", f.url(), f.url())
+		c.Duration, c.Slice, c.Clients = 400*time.Millisecond, 40*time.Millisecond, 1
+		r := measure(t, c)
+		if len(r.Targets[0].Slices) != 10 || len(r.Targets[1].Slices) != 10 {
+			t.Fatalf("got %d and %d slices, want 10", len(r.Targets[0].Slices), len(r.Targets[1].Slices))
+		}
+		if a := ratioOf(t, r, "login.service.mean"); a.Better == same && a.Low <= 1 && a.High >= 1 {
+			return
+		}
+	}
+	t.Errorf("%d comparisons of a server with itself found a difference", attempts)
+}
+
+// TestABDelay: 5 ms more a login are found, and the interval holds them.
+func TestABDelay(t *testing.T) {
+	a := newFake(t, false, nil)
+	b := newFake(t, false, func(f *fake) { f.loginDelay = func() time.Duration { return 5 * time.Millisecond } })
+	for range attempts {
+		c := config(t, "login", a.url(), b.url())
+		c.Duration, c.Slice, c.Clients = 500*time.Millisecond, 50*time.Millisecond, 1
+		waited, logins := b.waited.Load(), b.logins.Load()
+		r := measure(t, c)
+		// What a timer of 5 ms really takes is up to the machine.
+		added := time.Duration((b.waited.Load() - waited) / (b.logins.Load() - logins)).Seconds()
+		d := ratioOf(t, r, "login.service.mean")
+		if d.Better == "A" && d.DiffLo <= added && added <= d.DiffHi {
+			return
+		}
+		t.Logf("added %.4f s, got %+v", added, d)
+	}
+	t.Errorf("%d comparisons did not find 5 ms", attempts)
+}
+
+func ratioOf(t *testing.T, r *report.Report, metric string) report.Ratio {
+	t.Helper()
+	for _, a := range r.AB {
+		if a.Metric == metric {
+			return a
+		}
+	}
+	t.Fatalf("no %s among %+v", metric, r.AB)
+	return report.Ratio{}
+}

@@ -1,0 +1,294 @@
+package bench
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"fastftps/bench/report"
+)
+
+// config returns a short run of a scenario on targets.
+func config(t *testing.T, scenario string, targets ...string) Config {
+	t.Helper()
+	s, err := ParseScenario(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{
+		Scenario: s, Clients: 2, Duration: 100 * time.Millisecond, Slice: 25 * time.Millisecond, Timeout: 5 * time.Second,
+		Sizes: Sizes{Median: 10000}, Files: 3, Seed: 1, MaxErrors: -1, MaxLag: time.Hour,
+	}
+	for _, target := range targets {
+		parsed, err := ParseTarget(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Targets = append(c.Targets, parsed)
+	}
+	return c
+}
+
+// measure runs c to its end.
+func measure(t *testing.T, c Config) *report.Report {
+	t.Helper()
+	r, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// opOf returns what is reported of an operation.
+func opOf(t *testing.T, target report.Target, name string) report.Op {
+	t.Helper()
+	for _, o := range target.Ops {
+		if o.Name == name {
+			return o
+		}
+	}
+	t.Fatalf("no %s among %+v", name, target.Ops)
+	return report.Op{}
+}
+
+func phaseOf(target report.Target, name string) report.Dist {
+	for _, p := range target.Phases {
+		if p.Name == name {
+			return p.Dist
+		}
+	}
+	return report.Dist{}
+}
+
+// TestScenarios: every scenario works, in clear and under TLS, and leaves nothing
+// behind.
+func TestScenarios(t *testing.T) {
+	for _, test := range []struct {
+		scenario string
+		ops      []string
+		phases   []string
+	}{
+		{"retr", []string{"retr"}, []string{report.PhaseEndpoint, report.PhaseDataConnect, report.PhaseFirstByte, report.PhaseLastByte, report.PhaseCompletion}},
+		{"stor", []string{"stor"}, []string{report.PhaseEndpoint, report.PhaseLastByte, report.PhaseCompletion}},
+		{"list", []string{"list"}, []string{report.PhaseFirstByte}},
+		{"smallfiles", []string{"retr", "stor"}, nil},
+		{"login", []string{"login"}, []string{report.PhaseConnect, report.PhaseGreeting, report.PhaseLogin}},
+		{"handshake", []string{"handshake"}, []string{report.PhaseConnect, report.PhaseGreeting}},
+	} {
+		for _, secure := range []bool{false, true} {
+			name := test.scenario + " in clear"
+			if secure {
+				name = test.scenario + " under TLS"
+			}
+			t.Run(name, func(t *testing.T) {
+				f := newFake(t, secure, nil)
+				r := measure(t, config(t, test.scenario, f.url()))
+				target := r.Targets[0]
+				for _, name := range test.ops {
+					o := opOf(t, target, name)
+					if o.OK == 0 || o.N != o.OK || o.Rate <= 0 || o.Service.N != o.OK || len(o.Service.Hdr) == 0 {
+						t.Errorf("%s: got %+v, want some, all of them well", name, o)
+					}
+				}
+				for _, name := range test.phases {
+					if phaseOf(target, name).N == 0 {
+						t.Errorf("phase %s was not measured", name)
+					}
+				}
+				if secure != (target.TLS.ControlFull+target.TLS.DataFull+target.TLS.DataResumed > 0) {
+					t.Errorf("TLS: got %+v", target.TLS)
+				}
+				if len(target.Errors) > 0 || len(target.Failed) > 0 || r.Interrupted {
+					t.Errorf("errors %+v, faults %v", target.Errors, target.Failed)
+				}
+				if f.left() > 0 {
+					t.Errorf("%d files stay behind", f.left())
+				}
+			})
+		}
+	}
+}
+
+// TestBrokenServer: a server that is fast and wrong has failed.
+func TestBrokenServer(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		scenario string
+		verify   Verify
+		fault    func(*fake)
+		op       string
+		want     string
+	}{
+		{"a byte differs", "retr", VerifyFull, func(f *fake) { f.corrupt = true }, "retr", "wrong content at byte 5000"},
+		{"a byte differs, sampled", "retr", VerifySample, func(f *fake) { f.corrupt = true }, "retr", "wrong content at byte 5000"},
+		{"a byte is missing", "retr", VerifyOff, func(f *fake) { f.short = true }, "retr", "wrong length: got 9999 bytes, want 10000"},
+		{"no close_notify", "retr", VerifySample, func(f *fake) { f.bare = true }, "retr", "close_notify"},
+		{"no 226", "retr", VerifySample, func(f *fake) { f.silent = true }, "retr", "no completion reply"},
+		{"an upload is cut", "stor", VerifySample, func(f *fake) { f.truncate = true }, "stor", "wrong length: got 5000 bytes, want 10000"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, true, test.fault)
+			c := config(t, test.scenario, f.url())
+			c.Verify = test.verify
+			if f.silent {
+				c.Timeout = 300 * time.Millisecond
+			}
+			r := measure(t, c)
+			o := opOf(t, r.Targets[0], test.op)
+			if o.Wrong == 0 {
+				t.Errorf("got %+v, want wrong ones", o)
+			}
+			if got := strings.Join(r.Targets[0].Failed, "\n"); !strings.Contains(got, test.want) {
+				t.Errorf("got faults %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestRefusals: what a server refuses is no fault of its, but it is counted.
+func TestRefusals(t *testing.T) {
+	f := newFake(t, false, func(f *fake) { f.refuse = 450 })
+	c := config(t, "retr", f.url())
+	c.Thresholds = []string{"errors.rate<50%", "retr.rate>=0"}
+	r := measure(t, c)
+	o := opOf(t, r.Targets[0], "retr")
+	if o.N == 0 || o.OK != 0 || o.Wrong != 0 {
+		t.Errorf("got %+v, want failures only", o)
+	}
+	if e := r.Targets[0].Errors; len(e) != 1 || e[0].Code != 450 || e[0].N != o.N || e[0].Op != "retr" {
+		t.Errorf("got errors %+v, want one group of 450", e)
+	}
+	if len(r.Verdict) != 2 || r.Verdict[0].OK || !r.Verdict[1].OK {
+		t.Errorf("got verdicts %+v, want the first to fail", r.Verdict)
+	}
+	if len(r.Targets[0].Failed) > 0 {
+		t.Errorf("got faults %v", r.Targets[0].Failed)
+	}
+}
+
+// TestMaxErrors ends a run at the first error too many.
+func TestMaxErrors(t *testing.T) {
+	f := newFake(t, false, func(f *fake) { f.refuse = 550 })
+	c := config(t, "retr", f.url())
+	c.Duration, c.MaxErrors, c.Clients = time.Hour, 3, 1
+	r := measure(t, c)
+	v := r.Verdict
+	if len(v) != 1 || v[0].OK || v[0].Value != 4 || r.Interrupted {
+		t.Errorf("got %+v, interrupted %v", v, r.Interrupted)
+	}
+}
+
+// TestInterrupt: a run that is ended early reports what it has, and cleans up.
+func TestInterrupt(t *testing.T) {
+	f := newFake(t, true, nil)
+	c := config(t, "mixed", f.url())
+	c.Duration = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	c.Observe = func(report.Snapshot) { cancel() }
+	r, err := Run(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || opOf(t, r.Targets[0], "retr").OK == 0 || r.Seconds <= 0 || r.Seconds > 600 {
+		t.Errorf("got interrupted %v, %.1f s, %+v", r.Interrupted, r.Seconds, r.Targets[0].Ops)
+	}
+	if f.left() > 0 {
+		t.Errorf("%d files stay behind", f.left())
+	}
+}
+
+// TestInterruptStuck: an operation that waits for a dead server does not keep us.
+func TestInterruptStuck(t *testing.T) {
+	stuck, release := make(chan struct{}, 10), make(chan struct{})
+	f := newFake(t, false, func(f *fake) {
+		f.beforeRetr = func() {
+			stuck <- struct{}{}
+			<-release
+		}
+	})
+	t.Cleanup(func() { close(release) }) // before the fake is closed
+	c := config(t, "retr", f.url())
+	c.Duration, c.Timeout = time.Hour, time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-stuck
+		cancel()
+	}()
+	r, err := Run(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Interrupted || len(r.Targets[0].Errors) > 0 {
+		t.Errorf("got interrupted %v, errors %+v", r.Interrupted, r.Targets[0].Errors)
+	}
+}
+
+// TestRounds: --repeat says how far rounds lie apart.
+func TestRounds(t *testing.T) {
+	f := newFake(t, false, nil)
+	c := config(t, "list", f.url())
+	c.Rounds, c.Duration = 3, 50*time.Millisecond
+	target := measure(t, c).Targets[0]
+	s := target.Spread["list.rate"]
+	if len(target.Rounds) != 3 || s.Min <= 0 || s.Min > s.Median || s.Median > s.Max {
+		t.Errorf("got %d rounds, spread %+v", len(target.Rounds), s)
+	}
+}
+
+// TestRelogin: sessions end after their share of operations.
+func TestRelogin(t *testing.T) {
+	f := newFake(t, false, nil)
+	c := config(t, "list", f.url())
+	c.Relogin = 2
+	o := opOf(t, measure(t, c).Targets[0], "list")
+	logins := f.count("PASS") - 2 - 2 // set-up and clean-up: at most two uploaders
+	if o.N < 10 || int64(logins) < o.N/2-4 {
+		t.Errorf("got %d logins for %d listings, want one for two", logins, o.N)
+	}
+}
+
+// TestRemote: files that are there already are downloaded and must not change.
+func TestRemote(t *testing.T) {
+	f := newFake(t, false, func(f *fake) {
+		f.files["there"] = []byte("some content")
+		f.corrupt, f.honest = true, 1
+	})
+	c := config(t, "retr", f.url())
+	c.Remote, c.Verify = []string{"there"}, VerifyFull
+	r := measure(t, c)
+	if o := opOf(t, r.Targets[0], "retr"); o.N == 0 || o.Wrong != o.N || f.count("MKD") > 0 {
+		t.Errorf("got %+v, %d folders, want wrong ones only", o, f.count("MKD"))
+	}
+	f.honest = 1 << 30
+	if o := opOf(t, measure(t, c).Targets[0], "retr"); o.N == 0 || o.OK != o.N {
+		t.Errorf("got %+v, want good ones only", o)
+	}
+}
+
+// TestHold: the idle and stalled scenarios.
+func TestHold(t *testing.T) {
+	f := newFake(t, true, nil)
+	c := config(t, "idle", f.url())
+	c.Hold = 20
+	if i := measure(t, c).Targets[0].Idle; i == nil || i.Held != 20 || i.Answered != 20 || i.Noop.N != 20 {
+		t.Errorf("idle: got %+v", i)
+	}
+	c = config(t, "stalled", f.url())
+	c.Hold = 20
+	r := measure(t, c)
+	if i := r.Targets[0].Idle; i == nil || i.Held != 20 {
+		t.Errorf("stalled: got %+v", i)
+	}
+	if o := opOf(t, r.Targets[0], "login"); o.OK == 0 || o.OK != o.N {
+		t.Errorf("stalled: got logins %+v beside, want all well", o)
+	}
+}
+
+// TestRefusedAtOnce: a run that cannot begin says why.
+func TestRefusedAtOnce(t *testing.T) {
+	f := newFake(t, false, func(f *fake) { f.full = true })
+	if _, err := Run(t.Context(), config(t, "retr", f.url())); err == nil || !strings.Contains(err.Error(), "421 too many") {
+		t.Errorf("got %v, want the 421", err)
+	}
+}
