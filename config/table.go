@@ -122,7 +122,7 @@ func (l *Limits) keys() []key {
 		{"limits.max_sessions_per_ip", "64", integer(&l.MaxSessionsPerIP, 0, 10_000_000), "Sessions of one address at once; 0: no bound."},
 		{"limits.accept_rate_per_ip", "50", integer(&l.AcceptRatePerIP, 0, 1_000_000), "New sessions of one address a second; 0: no bound."},
 		{"limits.max_handshakes", "2048", integer(&l.MaxHandshakes, 1, 1_000_000), "TLS handshakes under way at once."},
-		{"limits.max_transfers", "10000", integer(&l.MaxTransfers, 1, 1_000_000), "Transfers at once; then 425."},
+		{"limits.max_transfers", "10000", integer(&l.MaxTransfers, 1, 1_000_000), "Transfers at once; then 450."},
 
 		{"limits.handshake_timeout", "15s", duration(&l.HandshakeTimeout, 100*ms, 10*time.Minute), "For a TLS handshake on the control connection."},
 		{"limits.login_timeout", "60s", duration(&l.LoginTimeout, time.Second, time.Hour), "From the connection to the end of the login; then 421."},
@@ -138,7 +138,7 @@ func (l *Limits) keys() []key {
 		{"limits.max_bad_commands", "10", integer(&l.MaxBadCommands, 1, 1_000_000), "Unknown commands before the login; then the connection is closed."},
 		{"limits.max_pending_input", "16KiB", size(&l.MaxPendingInput, 4*kib, mib, ""), "Commands sent ahead while another runs, in bytes; more closes the connection with 421."},
 		{"limits.max_pending_commands", "64", integer(&l.MaxPendingCommands, 1, 65536), "Commands sent ahead while another runs."},
-		{"limits.max_glob", "10000", integer(&l.MaxGlob, 1, 10_000_000), "Names that one pattern of a listing may match."},
+		{"limits.max_glob", "10000", integer(&l.MaxGlob, 1, 10_000_000), "Names that one pattern of a listing shows; the listing ends there."},
 		{"limits.max_text_size", "10MiB", size(&l.MaxTextSize, 0, tib, ""), "Largest file that is read through to answer SIZE in TYPE A."},
 		{"limits.max_digest", "none", size(&l.MaxDigest, 0, 1024*tib, "none"), "Bytes that one HASH or XCRC may read."},
 		{"limits.max_upload", "none", size(&l.MaxUpload, 0, 1024*tib, "none"), "Bytes of one upload; more is answered 552."},

@@ -30,6 +30,8 @@ type Options struct {
 	Now     time.Time   // of Long: decides between time of day and year
 	Facts   codec.Facts // of Facts
 	Rights  Rights      // of Facts: the perm fact
+	MaxGlob int         // most names that a pattern shows; 0 without bound
+	Limited func()      // called, by whom calls Append, when MaxGlob hides a name; may be nil
 	HideDot bool        // of Long and Names: leave out names that start with a dot, unless -a or a pattern asks for them
 }
 
@@ -141,6 +143,8 @@ func appendDots(dst []storage.Info, f storage.FS, p storage.Path, self storage.I
 type Stream struct {
 	opt     Options
 	pattern string         // of names to be shown; "" shows all
+	matched int            // names that were shown because of it
+	over    bool           // it has shown its most
 	prefix  string         // of names in NLST, as the client wrote it
 	self    storage.Path   // of Facts: the directory, to be shown first
 	first   []storage.Info // shown before those of dir, whatever their names
@@ -167,7 +171,7 @@ func (s *Stream) Append(dst []byte) ([]byte, error) {
 	start := len(dst)
 	dst = s.appendFirst(dst)
 	for len(dst) == start {
-		if s.dir == nil {
+		if s.dir == nil || s.over {
 			return dst, io.EOF
 		}
 		n, err := s.dir.Next(s.batch[:])
@@ -175,12 +179,34 @@ func (s *Stream) Append(dst []byte) ([]byte, error) {
 			return dst, err
 		}
 		for i := range n {
-			if info := &s.batch[i]; s.shows(info.Name) {
-				dst = s.line(dst, info)
+			info := &s.batch[i]
+			if !s.shows(info.Name) {
+				continue
 			}
+			if s.full() {
+				s.over = true
+				break
+			}
+			dst = s.line(dst, info)
 		}
 	}
 	return dst, nil
+}
+
+// full counts a name that is about to be shown and reports whether a pattern
+// has shown its most already: the listing ends there, for each further name
+// would cost a look at the whole directory.
+func (s *Stream) full() bool {
+	if s.pattern == "" || s.opt.MaxGlob == 0 {
+		return false
+	}
+	if s.matched++; s.matched <= s.opt.MaxGlob {
+		return false
+	}
+	if s.opt.Limited != nil {
+		s.opt.Limited()
+	}
+	return true
 }
 
 // appendFirst appends the lines that were known when the listing was opened.

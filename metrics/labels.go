@@ -228,6 +228,9 @@ const (
 	LimitPassivePorts
 	LimitMaxUpload
 	LimitMaxDigest
+	LimitMaxGlob
+	LimitMaxTextSize
+	LimitMaxIdle
 	NumLimits
 )
 
@@ -238,6 +241,7 @@ var limits = [NumLimits]string{
 	"max_login_attempts", "max_bad_commands", "max_line", "max_pending_input",
 	"max_pending_commands", "max_transfers", "memory", "fs_workers",
 	"cpu_workers", "hash_queue", "hash_wait", "passive_ports", "max_upload", "max_digest",
+	"max_glob", "max_text_size", "max_idle",
 }
 
 // String returns the limit's key.

@@ -12,6 +12,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -220,6 +221,7 @@ func (s *Session) textSize(p storage.Path) (reply, error) {
 	}
 	defer f.Close()
 	if info.Size > s.cfg.MaxTextSize {
+		s.limit(metrics.LimitMaxTextSize)
 		return reply{codec.C550Unavailable, "Size in TYPE A is not known, use TYPE I"}, nil
 	}
 	var t textCounter

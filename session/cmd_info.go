@@ -224,6 +224,7 @@ func (s *Session) statPath(arg string) (reply, error) {
 func (s *Session) statLines(path string, words listing.Words) (lines []byte, whole bool, err error) {
 	l, err := listing.Open(s.fs, s.cwd, path, listing.Options{
 		Format: listing.Long, Words: words, Now: s.cfg.Now(), HideDot: s.cfg.HideDot,
+		MaxGlob: s.cfg.MaxGlob, Limited: s.globLimit,
 	})
 	if err != nil {
 		return nil, false, err

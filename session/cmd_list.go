@@ -6,6 +6,7 @@ import (
 
 	"fastftps/codec"
 	"fastftps/listing"
+	"fastftps/metrics"
 	"fastftps/storage"
 )
 
@@ -45,12 +46,17 @@ func (s *Session) startListing(verb codec.Verb, arg string, o listing.Options) (
 		return reply{}, err
 	}
 	o.Now, o.Facts, o.Rights, o.HideDot = s.cfg.Now(), s.facts, listing.Rights(s.user.Perms), s.cfg.HideDot
+	o.MaxGlob, o.Limited = s.cfg.MaxGlob, s.globLimit
 	l, err := listing.Open(s.fs, s.cwd, arg, o)
 	if err != nil {
 		return reply{}, err
 	}
 	return s.start(transfer{verb: verb, path: p}, Job{Listing: l}, "Opening data connection")
 }
+
+// globLimit reports a pattern that matches too much. The transfer's goroutine
+// calls it.
+func (s *Session) globLimit() { s.limit(metrics.LimitMaxGlob) }
 
 // rights is what the perm fact of p may show. The top of the tree cannot be
 // renamed.

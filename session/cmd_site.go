@@ -9,6 +9,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/codec"
+	"fastftps/metrics"
 )
 
 // siteCommands is the one row of SITE; what may follow it has a table of its
@@ -166,6 +167,9 @@ func (s *Session) siteIdle(arg string) (reply, error) {
 	if arg != "" {
 		n, ok := codec.ParseInt63([]byte(arg))
 		if most := int64(s.cfg.MaxIdle / time.Second); !ok || n < 1 || n > most {
+			if ok && n > most {
+				s.limit(metrics.LimitMaxIdle)
+			}
 			return siteUsage(fmt.Sprintf("IDLE [<1-%d seconds>]", most))
 		}
 		s.idle = time.Duration(n) * time.Second

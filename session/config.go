@@ -52,7 +52,7 @@ type Config struct {
 	MaxBadCommands     int // unknown commands before login, then the connection is closed
 	MaxPendingCommands int // commands queued behind a transfer
 	MaxPendingBytes    int // and their bytes
-	MaxGlob            int // names that one pattern may match
+	MaxGlob            int // names that one pattern of a listing shows, 0 without bound
 
 	MaxTextSize int64 // files up to this size are read for SIZE in TYPE A; the answer for others is 550
 	MaxDigest   int64 // bytes that one HASH or XCRC may read, 0 without bound

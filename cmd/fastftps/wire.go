@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -173,13 +174,20 @@ func (s *server) engineConfig() engine.Config {
 		Reuse: reuseOf(cfg.TLS.DataReuse), Log: s.log.Logger, Metrics: s.metrics, Advertise: s.advertise, Banned: s.slowdown.Banned,
 		MaxSessions: s.maxSessions(), MaxSessionsPerIP: l.MaxSessionsPerIP, AcceptRatePerIP: l.AcceptRatePerIP,
 		MaxHandshakes: l.MaxHandshakes, MaxPendingInput: int(l.MaxPendingInput), FSWorkers: l.FSWorkers,
-		LoginWorkers: l.HashQueue, CPUWorkers: l.CPUWorkers, HandshakeTimeout: l.HandshakeTimeout,
+		LoginWorkers: loginWorkers(l), CPUWorkers: l.CPUWorkers, HandshakeTimeout: l.HandshakeTimeout,
 		LoginTimeout: l.LoginTimeout, IdleTimeout: l.IdleTimeout, WriteTimeout: l.WriteTimeout,
 	}
 	for _, ln := range cfg.Listen {
 		conf.Listen = append(conf.Listen, engine.Listen{Addr: ln.Addr, Mode: modeOf(ln.Mode), RequireTLS: ln.RequireTLS})
 	}
 	return conf
+}
+
+// loginWorkers are more than the hash pool takes, so that the pool is what
+// refuses a login too many, at once, and not a line in front of it.
+func loginWorkers(l *config.Limits) int {
+	const refusing = 8
+	return l.HashQueue + cmp.Or(l.HashWorkers, runtime.GOMAXPROCS(0)) + refusing
 }
 
 func (s *server) sessionConfig(cfg *config.Config) session.Config {
