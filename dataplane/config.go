@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"fastftps/tlsconn"
 )
 
 // Config holds the limits of a Plane. The zero value of each field means its
@@ -35,6 +37,9 @@ type Config struct {
 	// MaxDeflaters bounds the live compressors with a window (0.8-1.2 MiB
 	// each); transfers beyond it compress without state. Default 64.
 	MaxDeflaters int
+
+	// Engine seals and opens the records of data connections.
+	Engine tlsconn.Engine
 
 	ConnectWait time.Duration // passive: from Start to the peer's connection; default 30 s
 	DialTimeout time.Duration // active; default 15 s

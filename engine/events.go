@@ -38,6 +38,9 @@ func (s sessionEvents) Transfer(t session.TransferInfo) {
 	}
 	m.Transfer(dir, prot, resultOf(t.Result.Cause), t.Result.Duration)
 	m.Bytes[dir][prot].Add(t.Result.Bytes)
+	if e, ok := metrics.EngineOf(t.Result.Engine); ok {
+		m.Engines[e].Inc()
+	}
 	if t.Result.FirstByte > 0 {
 		m.FirstByte[dir].Observe(t.Result.FirstByte)
 	}
