@@ -3,7 +3,6 @@ package tlsconn
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -42,11 +41,16 @@ func gcmSuiteOf(id uint16) (gcmSuite, bool) {
 	return gcmSuite{}, false
 }
 
-// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446 section 7.1).
-func (s gcmSuite) expandLabel(secret []byte, label string, n int) ([]byte, error) {
-	label = "tls13 " + label
-	info := string([]byte{byte(n >> 8), byte(n), byte(len(label))}) + label + "\x00"
-	return hkdf.Expand(s.hash, secret, info, n)
+// expandLabel is HKDF-Expand-Label with an empty context (RFC 8446 section 7.1) for
+// what no hash is too short for: one block of HKDF-Expand (RFC 5869 section 2.3).
+// mac is HMAC under the secret.
+func expandLabel(mac hash.Hash, label string, n int) []byte {
+	info := make([]byte, 0, 64+maxSecret)
+	info = append(info, byte(n>>8), byte(n), byte(len("tls13 ")+len(label)))
+	info = append(append(info, "tls13 "...), label...)
+	mac.Reset()
+	mac.Write(append(info, 0, 1))
+	return mac.Sum(info[:0])[:n]
 }
 
 // keyBlock is the first n bytes of the key block of TLS 1.2: the PRF over both
@@ -102,15 +106,9 @@ func (h *half) setKey(key, iv []byte) error {
 
 // setSecret starts the key of a traffic secret (RFC 8446 section 7.3).
 func (h *half) setSecret(secret []byte) error {
-	key, err := h.suite.expandLabel(secret, "key", h.suite.keyLen)
-	if err != nil {
-		return err
-	}
+	mac := hmac.New(h.suite.hash, secret)
+	key, iv := expandLabel(mac, "key", h.suite.keyLen), expandLabel(mac, "iv", gcmNonce)
 	defer clear(key)
-	iv, err := h.suite.expandLabel(secret, "iv", gcmNonce)
-	if err != nil {
-		return err
-	}
 	defer clear(iv)
 	copy(h.secret[:], secret)
 	return h.setKey(key, iv)
@@ -118,10 +116,8 @@ func (h *half) setSecret(secret []byte) error {
 
 // update moves on to the next traffic secret (RFC 8446 section 7.2).
 func (h *half) update() error {
-	next, err := h.suite.expandLabel(h.secret[:h.suite.size], "traffic upd", h.suite.size)
-	if err != nil {
-		return err
-	}
+	n := h.suite.size
+	next := expandLabel(hmac.New(h.suite.hash, h.secret[:n]), "traffic upd", n)
 	defer clear(next)
 	return h.setSecret(next)
 }

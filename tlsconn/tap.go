@@ -39,12 +39,10 @@ const lastCap = 2 << 10
 
 // Write takes a line of the key log: label, client random, secret.
 func (t *tap) Write(line []byte) (int, error) {
-	f := bytes.Fields(line)
-	if len(f) != 3 {
-		return len(line), nil
-	}
+	label, rest, _ := bytes.Cut(line, []byte(" "))
+	_, secret, _ := bytes.Cut(bytes.TrimSuffix(rest, []byte("\n")), []byte(" "))
 	var dst []byte
-	switch string(f[0]) {
+	switch string(label) {
 	case "CLIENT_TRAFFIC_SECRET_0":
 		dst = t.clientTraffic[:]
 	case "SERVER_TRAFFIC_SECRET_0":
@@ -54,8 +52,8 @@ func (t *tap) Write(line []byte) (int, error) {
 	case "CLIENT_RANDOM":
 		dst = t.master[:]
 	}
-	if hex.DecodedLen(len(f[2])) <= len(dst) {
-		_, _ = hex.Decode(dst, f[2]) // nonsense does not pass fit
+	if hex.DecodedLen(len(secret)) <= len(dst) {
+		_, _ = hex.Decode(dst, secret) // nonsense does not pass fit
 	}
 	return len(line), nil
 }
