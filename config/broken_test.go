@@ -53,6 +53,7 @@ var broken = []struct {
 	{"version", "version = 2\n", 1, "must be 1 to 1"},
 	{"old TLS", "[tls]\nmin = \"1.1\"\n", 2, `"1.1" is none of 1.2, 1.3`},
 	{"reuse", "[tls]\ndata_tls_reuse = \"yes\"\n", 2, "none of bound, required, off"},
+	{"engine", "[tls]\nengine = \"slow\"\n", 2, "none of fast, std"},
 	{"level", "[log]\nlevel = \"verbose\"\n", 2, "none of debug"},
 	{"duration", "[limits]\nidle_timeout = \"5 minutes\"\n", 2, "write it as 90s"},
 	{"duration too short", "[limits]\nidle_timeout = \"1ms\"\n", 2, "must be 1s to 168h"},

@@ -47,7 +47,7 @@ type TLS struct {
 	DataReuse   string   // bound, required, off
 	UploadClose string   // strict, warn, off
 	ProtC       string   // allow, deny
-	Engine      string   // std
+	Engine      string   // fast, std
 	CCC         bool
 	LenientPBSZ bool
 }

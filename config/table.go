@@ -88,7 +88,10 @@ func (t *TLS) keys() []key {
 			"An upload whose TLS ends without close_notify may be cut short. strict: 426, nothing is stored. warn: 226 and a log line. off: 226. Users can have their own.",
 		},
 		{"tls.prot_c", "allow", enum(&t.ProtC, "allow", "deny"), "Data connections in clear after PROT C (RFC 4217 section 9)."},
-		{"tls.engine", "std", enum(&t.Engine, "std"), "Who seals and opens the records of data connections. std: Go's crypto/tls."},
+		{
+			"tls.engine", "fast", enum(&t.Engine, "fast", "std"),
+			"Who seals and opens the records of data connections, after a handshake that is always Go's crypto/tls. fast: the server itself for the AES-GCM suites, with fewer copies. std: crypto/tls.",
+		},
 		{"tls.ccc", "false", boolean(&t.CCC), "CCC: the control connection goes back to clear text after login. Explicit listeners only."},
 		{"tls.lenient_pbsz", "false", boolean(&t.LenientPBSZ), "Take PROT without PBSZ before it, which RFC 4217 section 9 forbids. Implicit listeners always do."},
 	}

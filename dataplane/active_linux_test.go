@@ -11,7 +11,9 @@ import (
 	"time"
 )
 
-func TestActive(t *testing.T) {
+func TestActive(t *testing.T) { bothEngines(t, testActive) }
+
+func testActive(t *testing.T) {
 	p, id := newPlane(t, Config{DialTimeout: 5 * time.Second}), identity(t)
 	for _, m := range modes[:2] {
 		t.Run(m.name, func(t *testing.T) {

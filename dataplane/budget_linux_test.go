@@ -9,7 +9,9 @@ import (
 
 // Stalled readers stay within the byte budget, and one that reads gets through
 // once there is room.
-func TestBudgetHolds(t *testing.T) {
+func TestBudgetHolds(t *testing.T) { bothEngines(t, testBudgetHolds) }
+
+func testBudgetHolds(t *testing.T) {
 	const readers, budget = 300, 4 << 20
 	p, id := newPlane(t, Config{Budget: budget}), identity(t)
 	body := make([]byte, 16<<20)

@@ -54,7 +54,7 @@ func (p *Plane) Channel(o Options) *Channel {
 func (c *Channel) SetTLS(id *tlsconn.Identity, b *tlsconn.Binding) {
 	c.Drop()
 	if c.tls = nil; id != nil && b != nil {
-		c.tls = &tlsSide{identity: id, binding: b, reuse: c.opt.Reuse}
+		c.tls = &tlsSide{identity: id, binding: b, reuse: c.opt.Reuse, engine: c.plane.cfg().Engine}
 	}
 }
 

@@ -42,6 +42,9 @@ type Config struct {
 	// goroutine made it; it must not block. It may be nil.
 	Handshake func(info tlsconn.Info, took time.Duration, err error)
 
+	// Engine seals and opens the records of data connections.
+	Engine tlsconn.Engine
+
 	ConnectWait time.Duration // passive: from Start to the peer's connection; default 30 s
 	DialTimeout time.Duration // active; default 15 s
 	TLSTimeout  time.Duration // data handshake; default 15 s

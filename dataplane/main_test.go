@@ -29,8 +29,23 @@ const patience = 20 * time.Second
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
+// engine is what planes seal and open with; see bothEngines.
+var engine tlsconn.Engine
+
+var engines = map[string]tlsconn.Engine{"fast": tlsconn.EngineFast, "std": tlsconn.EngineStd}
+
+// bothEngines runs a test with each engine.
+func bothEngines(t *testing.T, test func(t *testing.T)) {
+	defer func(e tlsconn.Engine) { engine = e }(engine)
+	for name, e := range engines {
+		engine = e
+		t.Run(name, test)
+	}
+}
+
 func newPlane(t testing.TB, cfg Config) *Plane {
 	t.Helper()
+	cfg.Engine = engine
 	p, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -311,7 +311,9 @@ func TestPassiveIPv6(t *testing.T) {
 
 // One port serves several sessions of one address: the ticket decides,
 // whatever the order of connections and commands.
-func TestOnePortForAll(t *testing.T) {
+func TestOnePortForAll(t *testing.T) { bothEngines(t, testOnePortForAll) }
+
+func testOnePortForAll(t *testing.T) {
 	p, id := rangePlane(t, 1), identity(t)
 	var peers []*peer
 	for range 6 {
@@ -359,7 +361,9 @@ func TestOnePortForAll(t *testing.T) {
 }
 
 // The last session on a shared port still gets no connection without its ticket.
-func TestSharedPortStaysShared(t *testing.T) {
+func TestSharedPortStaysShared(t *testing.T) { bothEngines(t, testSharedPortStaysShared) }
+
+func testSharedPortStaysShared(t *testing.T) {
 	p, id := rangePlane(t, 1), identity(t)
 	a, b := newPeer(t, p, underTLS(id)), newPeer(t, p, underTLS(id))
 	a.login(id)
@@ -377,7 +381,9 @@ func TestSharedPortStaysShared(t *testing.T) {
 
 // A port that a session left without its connection is kept from others of the
 // same address for a while; where there is no other, the ticket decides.
-func TestLateConnection(t *testing.T) {
+func TestLateConnection(t *testing.T) { bothEngines(t, testLateConnection) }
+
+func testLateConnection(t *testing.T) {
 	id := identity(t)
 	t.Run("other ports come first", func(t *testing.T) {
 		p := rangePlane(t, 4)
@@ -422,7 +428,9 @@ func TestLateConnection(t *testing.T) {
 }
 
 // A client that finishes its handshake before it sends the command gets it.
-func TestHandshakeBeforeCommand(t *testing.T) {
+func TestHandshakeBeforeCommand(t *testing.T) { bothEngines(t, testHandshakeBeforeCommand) }
+
+func testHandshakeBeforeCommand(t *testing.T) {
 	p, id := rangePlane(t, 4), identity(t)
 	for _, tt := range []struct {
 		name    string
@@ -467,7 +475,9 @@ func TestHandshakeBeforeCommand(t *testing.T) {
 	})
 }
 
-func TestReuseRequired(t *testing.T) {
+func TestReuseRequired(t *testing.T) { bothEngines(t, testReuseRequired) }
+
+func testReuseRequired(t *testing.T) {
 	p, id := rangePlane(t, 4), identity(t)
 	s := newPeer(t, p, underTLS(id), func(o *Options) { o.Reuse = tlsconn.ReuseRequired })
 	u := new(memUpload)

@@ -15,7 +15,9 @@ import (
 	"fastftps/storage"
 )
 
-func TestUpload(t *testing.T) {
+func TestUpload(t *testing.T) { bothEngines(t, testUpload) }
+
+func testUpload(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	s := newPeer(t, p, underTLS(id))
 	s.login(id)
@@ -60,7 +62,9 @@ func TestUpload(t *testing.T) {
 }
 
 // The ways in which an upload ends badly, and what is made of them.
-func TestUploadEnds(t *testing.T) {
+func TestUploadEnds(t *testing.T) { bothEngines(t, testUploadEnds) }
+
+func testUploadEnds(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	body := text(100 << 10)
 	sealedFIN := func(e *end) {
@@ -215,7 +219,9 @@ func (u *offsetUpload) Offset() int64 { return u.off }
 
 // TLS 1.2 and 1.3: clients that close at once after their last byte, without
 // reading what we sent.
-func TestRudeUploads(t *testing.T) {
+func TestRudeUploads(t *testing.T) { bothEngines(t, testRudeUploads) }
+
+func testRudeUploads(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			p, id := newPlane(t, Config{}), identityOf(t, version)
@@ -244,7 +250,9 @@ func TestRudeUploads(t *testing.T) {
 }
 
 // An upload that has stalled holds no memory of the budget.
-func TestStalledUploadHoldsNothing(t *testing.T) {
+func TestStalledUploadHoldsNothing(t *testing.T) { bothEngines(t, testStalledUploadHoldsNothing) }
+
+func testStalledUploadHoldsNothing(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	for _, m := range modes[:3] {
 		t.Run(m.name, func(t *testing.T) {

@@ -15,11 +15,14 @@ type tlsSide struct {
 	identity *tlsconn.Identity
 	binding  *tlsconn.Binding
 	reuse    tlsconn.Reuse
+	engine   tlsconn.Engine
 }
 
 // server prepares TLS on a connection; nothing is read or written yet.
 func (s *tlsSide) server(c *net.TCPConn, dir tlsconn.Direction) *tlsconn.DataConn {
-	return tlsconn.NewDataConn(s.identity, c, tlsconn.DataOptions{Binding: s.binding, Reuse: s.reuse, Direction: dir})
+	return tlsconn.NewDataConn(s.identity, c, tlsconn.DataOptions{
+		Binding: s.binding, Reuse: s.reuse, Direction: dir, Engine: s.engine,
+	})
 }
 
 // tickets reports whether the session's tickets can tell its connections from
@@ -57,7 +60,8 @@ func (pt *port) identify(client netip.Addr, c *net.TCPConn, identity *tlsconn.Id
 	p := pt.group.pool
 	var claimed *lease
 	sec := tlsconn.NewDataConn(identity, c, tlsconn.DataOptions{
-		Reuse: tlsconn.ReuseRequired,
+		Reuse:  tlsconn.ReuseRequired,
+		Engine: p.plane.cfg().Engine,
 		Claim: func(id tlsconn.ID) (tlsconn.Direction, bool) {
 			var dir tlsconn.Direction
 			claimed, dir = pt.claim(client, id)

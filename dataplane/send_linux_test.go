@@ -11,7 +11,9 @@ import (
 	"testing"
 )
 
-func TestDownload(t *testing.T) {
+func TestDownload(t *testing.T) { bothEngines(t, testDownload) }
+
+func testDownload(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	s := newPeer(t, p, underTLS(id))
 	s.login(id)
@@ -37,7 +39,7 @@ func TestDownload(t *testing.T) {
 					}
 					e.finish()
 					r := s.want(CauseOK)
-					if r.Bytes != int64(size) || r.Bound != j.Private || (r.TLSVersion != "") != j.Private {
+					if r.Bytes != int64(size) || r.Bound != j.Private || (r.TLSVersion != "") != j.Private || j.Private && engines[r.Engine] != engine {
 						t.Errorf("got %+v", r)
 					}
 				})
@@ -57,7 +59,9 @@ func sum(v []int) (n int) {
 }
 
 // A client that stops a download is noticed, whichever way it goes.
-func TestDownloadCut(t *testing.T) {
+func TestDownloadCut(t *testing.T) { bothEngines(t, testDownloadCut) }
+
+func testDownloadCut(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	body := noise(3, 32<<20) // more than any socket buffer takes
 	for _, m := range modes[:2] {
@@ -93,7 +97,9 @@ func TestDownloadCut(t *testing.T) {
 
 // A file that shrinks, vanishes or fails during its download; the client must
 // not take what it got for the whole.
-func TestDownloadFile(t *testing.T) {
+func TestDownloadFile(t *testing.T) { bothEngines(t, testDownloadFile) }
+
+func testDownloadFile(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	body := noise(4, 8<<20)
 	for _, tt := range []struct {
@@ -153,7 +159,9 @@ func TestDownloadFile(t *testing.T) {
 	})
 }
 
-func TestListing(t *testing.T) {
+func TestListing(t *testing.T) { bothEngines(t, testListing) }
+
+func testListing(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
 	for _, m := range modes {
 		if m.job.ASCII {

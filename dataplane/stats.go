@@ -44,6 +44,7 @@ type Stats struct {
 	Resumed         atomic.Int64
 	Bound           atomic.Int64
 	WouldBeRefused  atomic.Int64 // not bound, and let through by ReuseBound
+	Unfit           atomic.Int64 // EngineFast left to crypto/tls; see tlsconn.Info
 	NoCloseNotify   atomic.Int64 // uploads that ended without, whatever the rule made of it
 
 	SourcePortMissed atomic.Int64 // active connections that could not have Config.SourcePort

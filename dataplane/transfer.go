@@ -267,6 +267,9 @@ func (t *transfer) secured(err error) (Cause, error) {
 	}
 	t.info = t.sec.Info()
 	t.deadline(time.Time{})
+	if t.info.Unfit {
+		s.Unfit.Add(1)
+	}
 	if t.info.Resumed {
 		s.Resumed.Add(1)
 	}
@@ -307,7 +310,7 @@ func (t *transfer) finish(cause Cause, err error) {
 		Resumed: t.info.Resumed, Bound: t.info.Bound, CloseNotify: t.notified,
 	}
 	if t.info.Version != 0 {
-		res.TLSVersion, res.Cipher = t.info.VersionName(), t.info.SuiteName()
+		res.TLSVersion, res.Cipher, res.Engine = t.info.VersionName(), t.info.SuiteName(), t.info.Engine()
 	}
 	t.plane.stats.Transfers[cause].Add(1)
 	t.ch.running.CompareAndSwap(t, nil)

@@ -98,7 +98,9 @@ func (e *end) reset() {
 	e.sock.Close()
 }
 
-func TestAbort(t *testing.T) {
+func TestAbort(t *testing.T) { bothEngines(t, testAbort) }
+
+func testAbort(t *testing.T) {
 	p, id := newPlane(t, Config{Stall: time.Minute}), identity(t)
 	for _, how := range []struct {
 		name string
@@ -273,7 +275,9 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-func TestStop(t *testing.T) {
+func TestStop(t *testing.T) { bothEngines(t, testStop) }
+
+func testStop(t *testing.T) {
 	before := descriptors(t)
 	p, err := New(Config{})
 	if err != nil {

@@ -117,6 +117,6 @@ var causes = [dataplane.Causes]session.Cause{
 func resultOfPlane(r dataplane.Result) session.Result {
 	return session.Result{
 		Cause: causes[r.Cause], Err: r.Err, Bytes: r.Bytes, Duration: r.Duration, FirstByte: r.FirstByte,
-		TLSVersion: r.TLSVersion, Cipher: r.Cipher, Resumed: r.Resumed, Bound: r.Bound, CloseNotify: r.CloseNotify,
+		TLSVersion: r.TLSVersion, Cipher: r.Cipher, Engine: r.Engine, Resumed: r.Resumed, Bound: r.Bound, CloseNotify: r.CloseNotify,
 	}
 }

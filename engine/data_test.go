@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fastftps/internal/ftpclient"
+	"fastftps/metrics"
 	"fastftps/session"
 	"fastftps/tlsconn"
 )
@@ -167,4 +168,32 @@ func TestOwnTicketResumes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestRecordEngine: the metrics tell who sealed and opened, on both versions, and
+// nothing falls back.
+func TestRecordEngine(t *testing.T) {
+	for e, want := range map[tlsconn.Engine][metrics.NumEngines]int64{
+		tlsconn.EngineFast: {metrics.EngineFast: 4}, tlsconn.EngineStd: {metrics.EngineStd: 4},
+	} {
+		eachReactor(t, func(c *Config) { c.Data.Engine = e }, func(t *testing.T, s *server) {
+			for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+				c := s.login(session.Explicit, func(o *ftpclient.Options) {
+					o.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}
+				})
+				_, err := c.Stor("up.bin", 0, bytes.NewReader(make([]byte, 50_000)))
+				if err == nil {
+					_, err = c.Retr("up.bin", 0, io.Discard)
+				}
+				if err != nil {
+					t.Fatalf("%s: %v", tls.VersionName(version), err)
+				}
+			}
+			for name, n := range want {
+				if got := s.metrics.Engines[name].Load(); got != n {
+					t.Errorf("engine %d: got %d transfers, want %d", name, got, n)
+				}
+			}
+		})
+	}
 }

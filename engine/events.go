@@ -35,6 +35,9 @@ func (s sessionEvents) Transfer(t session.TransferInfo) {
 		prot = metrics.ProtPrivate
 	}
 	m.Transfer(dir, prot, resultOf(t.Result.Cause), t.Result.Duration)
+	if e, ok := metrics.EngineOf(t.Result.Engine); ok {
+		m.Engines[e].Inc()
+	}
 	if t.Result.FirstByte > 0 {
 		m.FirstByte[dir].Observe(t.Result.FirstByte)
 	}

@@ -63,6 +63,11 @@ func (s *Server) writeTLS(p *page) {
 		p.histogram(&s.HandshakeSeconds[i], "channel", name)
 	}
 	p.single("tls_handshakes_running", "gauge", "TLS handshakes under way.", s.HandshakesNow.Load())
+	p.family("tls_data_engine_total", "counter",
+		"Transfers under TLS, by who sealed and opened the records. unfit: crypto/tls did, though the fast engine knows the suite; please report it.")
+	for i, name := range engines {
+		p.sample(s.Engines[i].Load(), "engine", name)
+	}
 	p.single("tls_reuse_missing_total", "counter",
 		"Private data connections that did not resume their session: data_tls_reuse = \"required\" would refuse them.",
 		s.ReuseRefused.Load())

@@ -1,5 +1,7 @@
 package metrics
 
+import "slices"
+
 // Each enumeration is a label with its closed set of values: the constants
 // index the arrays of Server, the string table holds the values as written.
 
@@ -62,6 +64,25 @@ const (
 )
 
 var channels = [NumChannels]string{"control", "data"}
+
+// Engine is who seals and opens the records of a data connection.
+type Engine uint8
+
+// The engines.
+const (
+	EngineFast Engine = iota
+	EngineStd
+	EngineUnfit // std, though tls.engine = "fast" should have served it
+	NumEngines
+)
+
+var engines = [NumEngines]string{"fast", "std", "unfit"}
+
+// EngineOf returns the label of a name; false for names of none.
+func EngineOf(name string) (Engine, bool) {
+	i := slices.Index(engines[:], name)
+	return Engine(max(i, 0)), i >= 0
+}
 
 // TLSVersion is a protocol version that a handshake can end with.
 type TLSVersion uint8

@@ -84,8 +84,9 @@ type Server struct {
 	Handshakes       [NumChannels][NumTLSVersions][2]Counter // last index: 1 when resumed; see Handshake
 	HandshakeErrors  [NumHandshakeErrors]Counter
 	HandshakeSeconds [NumChannels]Histogram
-	HandshakesNow    Gauge   // handshakes under way
-	ReuseRefused     Counter // data connections that data_tls_reuse = "required" would refuse
+	HandshakesNow    Gauge               // handshakes under way
+	Engines          [NumEngines]Counter // private data connections, by who sealed and opened their records
+	ReuseRefused     Counter             // data connections that data_tls_reuse = "required" would refuse
 
 	Logins    [NumLoginResults]Counter
 	HashQueue Gauge     // logins waiting for a password hash

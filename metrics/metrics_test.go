@@ -127,6 +127,19 @@ func TestEveryLabelHasAName(t *testing.T) {
 	}
 }
 
+func TestEngineOf(t *testing.T) {
+	for i, name := range engines {
+		if got, ok := EngineOf(name); got != Engine(i) || !ok {
+			t.Errorf("EngineOf(%q): got %d, %v", name, got, ok)
+		}
+	}
+	for _, name := range []string{"", "FAST"} {
+		if got, ok := EngineOf(name); ok {
+			t.Errorf("EngineOf(%q): got %d", name, got)
+		}
+	}
+}
+
 func TestVerbOf(t *testing.T) {
 	if !slices.IsSorted(verbs[1:]) {
 		t.Fatal("verbs are not sorted: the search would miss some")

@@ -91,7 +91,7 @@ func (s *Session) logTransfer(x *transfer, r Result) {
 		slog.Int64("bytes", r.Bytes), slog.Int64("dur_ms", r.Duration.Milliseconds()),
 		slog.Int64("first_byte_ms", r.FirstByte.Milliseconds()),
 		slog.String("prot", protName(x.private)), slog.String("tls_version", r.TLSVersion),
-		slog.String("cipher", r.Cipher), slog.Bool("resumed", r.Resumed), slog.Bool("bound", r.Bound),
+		slog.String("cipher", r.Cipher), slog.String("engine", r.Engine), slog.Bool("resumed", r.Resumed), slog.Bool("bound", r.Bound),
 		slog.Bool("close_notify", r.CloseNotify), slog.Any("err", r.Err))
 	if s.cfg.Events != nil {
 		s.cfg.Events.Transfer(TransferInfo{Verb: x.verb, Path: x.path, Private: x.private, Result: r})

@@ -13,6 +13,18 @@ import (
 // MaxChunk is the most plaintext that goes into one write, in bytes.
 const MaxChunk = 256 << 10
 
+// Engine is who seals and opens the records of a data connection. The handshake is
+// always that of crypto/tls.
+type Engine uint8
+
+const (
+	// EngineFast is this package for the AES-GCM suites, and crypto/tls for
+	// the others.
+	EngineFast Engine = iota
+	// EngineStd is crypto/tls for all.
+	EngineStd
+)
+
 // DataOptions say what one data connection is for.
 type DataOptions struct {
 	// Binding is the session that owns the connection; nil when only a
@@ -21,6 +33,7 @@ type DataOptions struct {
 	Reuse   Reuse
 	// Direction of the file bytes; the zero value is safe for both.
 	Direction Direction
+	Engine    Engine
 	// Claim is asked during the handshake, at most once, when a ticket names
 	// another session than Binding: whether that session waits for a data
 	// connection, and for which direction. Then the handshake goes on as
@@ -44,16 +57,19 @@ type DataOptions struct {
 type DataConn struct {
 	link *link
 	gate *gate
-	tc   *tls.Conn
+	tc   *tls.Conn // nil once fast has taken over
+	fast *fast     // nil: crypto/tls does it
 	info Info
 	full bool  // the last Read filled its buffer: there may be more plaintext
 	end  error // came with the last bytes; the next Read returns it
+	cut  error // of a write that may have sent a part of a record
 }
 
 // NewDataConn prepares TLS on conn, which should be a *net.TCPConn: then waiting
 // for input takes no buffer.
 func NewDataConn(id *Identity, conn net.Conn, o DataOptions) *DataConn {
 	d := &DataConn{link: newLink(conn, o.Prefix), gate: newGate(id, o)}
+	d.link.tap = d.gate.tap
 	d.tc = tls.Server(d.link, d.gate.cfg)
 	return d
 }
@@ -63,12 +79,43 @@ func NewDataConn(id *Identity, conn net.Conn, o DataOptions) *DataConn {
 // under ReuseRequired, and those of crypto/tls, whose alert has been sent.
 func (d *DataConn) Handshake() error {
 	err := d.tc.Handshake()
+	defer d.untap()
 	if err != nil {
 		return fmt.Errorf("TLS handshake: %w", d.reason(err))
 	}
 	d.info, err = d.gate.finish(d.tc.ConnectionState())
+	if err == nil {
+		d.takeOver()
+	}
 	d.gate = nil
 	return err
+}
+
+// takeOver makes the records ours, if we know the suite and all is as expected.
+// crypto/tls has read whole records up to the client's Finished and nothing
+// behind it, so it holds no data.
+func (d *DataConn) takeOver() {
+	suite, ok := gcmSuiteOf(d.info.Suite)
+	if !ok || d.link.tap == nil {
+		return
+	}
+	d.link.tap.torn = d.link.tap.torn || d.link.span.seen != 0
+	f, err := d.link.tap.fit(d.info, suite)
+	if err != nil {
+		d.info.Unfit = true
+		return
+	}
+	f.link = d.link
+	f.link.keepWhole()
+	d.fast, d.tc, d.info.Fast = f, nil, true
+}
+
+// untap ends listening to the handshake.
+func (d *DataConn) untap() {
+	if t := d.link.tap; t != nil {
+		t.wipe()
+		d.link.tap = nil
+	}
 }
 
 // reason finds the cause of a failed handshake.
@@ -87,7 +134,8 @@ func (d *DataConn) reason(err error) error {
 func (d *DataConn) Info() Info { return d.info }
 
 // Write seals p and sends it, one write for every MaxChunk bytes. It returns how
-// many bytes of p are in writes that were done.
+// many bytes of p are in writes that were done. Unlike io.Writer allows, bytes of
+// p may change until it returns; then they are what they were.
 func (d *DataConn) Write(p []byte) (int, error) {
 	done := 0
 	for len(p) > done {
@@ -116,6 +164,12 @@ func (d *DataConn) CloseWrite(last []byte) error {
 
 // send puts the records of one chunk, and of close_notify, into one write.
 func (d *DataConn) send(chunk []byte, last bool) error {
+	if d.fast != nil {
+		return d.fast.send(chunk, last)
+	}
+	if d.cut != nil {
+		return d.cut
+	}
 	d.link.gather(len(chunk))
 	defer d.link.drop()
 	if len(chunk) > 0 {
@@ -128,7 +182,8 @@ func (d *DataConn) send(chunk []byte, last bool) error {
 			return err
 		}
 	}
-	return d.link.flush()
+	d.cut = d.link.flush()
+	return d.cut
 }
 
 // Read waits for a record and fills p with as many as have arrived whole. The
@@ -136,6 +191,9 @@ func (d *DataConn) send(chunk []byte, last bool) error {
 // ErrTruncated for a FIN between two records, io.ErrUnexpectedEOF for one inside
 // a record, or that of the network.
 func (d *DataConn) Read(p []byte) (int, error) {
+	if d.fast != nil {
+		return d.fast.read(p)
+	}
 	if d.end != nil {
 		return 0, d.end
 	}
@@ -164,6 +222,9 @@ func (d *DataConn) Read(p []byte) (int, error) {
 // Await returns when Read has something to work on, be it the end. It spares the
 // caller a buffer while the peer is slow.
 func (d *DataConn) Await() error {
+	if d.fast != nil {
+		return d.fast.await()
+	}
 	if d.full || d.end != nil {
 		return nil
 	}
@@ -174,11 +235,18 @@ func (d *DataConn) Await() error {
 // most: 16, 64 or 256 KiB, the smallest that holds n. It starts with 64 KiB. A
 // read borrows its buffer only for the time from the arrival of the bytes until
 // they are opened.
-func (d *DataConn) ReadSize(n int) { d.link.class = bufpool.Plain(n) }
+func (d *DataConn) ReadSize(n int) {
+	if d.link.class = bufpool.Plain(n); d.fast != nil {
+		d.link.class = bufpool.Sealed(n) // whole records stay in it
+	}
+}
 
 // Release gives the buffers back. The connection stays open; the DataConn must
 // not be used any more.
 func (d *DataConn) Release() {
 	d.link.release()
 	d.link.drop()
+	if d.fast != nil {
+		d.fast.wipe()
+	}
 }

@@ -32,13 +32,13 @@ func dataPair(t testing.TB, id *Identity, o DataOptions, cfg *tls.Config) (*Data
 }
 
 func TestDataResumes(t *testing.T) {
-	for _, v := range versions {
+	for _, v := range layers {
 		for _, dir := range []Direction{Receive, Send} {
 			t.Run(v.name, func(t *testing.T) {
 				id, b, cfg := newIdentity(t), NewBinding(), clientConfig(v.v)
 				secured(t, id, b, cfg)
 				for i := range 3 {
-					d, _, err := dataPair(t, id, DataOptions{Binding: b, Reuse: ReuseRequired, Direction: dir}, cfg)
+					d, _, err := dataPair(t, id, DataOptions{Binding: b, Engine: v.engine, Reuse: ReuseRequired, Direction: dir}, cfg)
 					if err != nil {
 						t.Fatalf("connection %d: %v", i, err)
 					}
@@ -78,11 +78,11 @@ func transfer(t *testing.T, d *DataConn, tc *tls.Conn, p []byte, chunk int) []by
 func TestDownload(t *testing.T) {
 	want := make([]byte, 3<<20+17)
 	rand.Read(want)
-	for _, v := range versions {
+	for _, v := range layers {
 		for _, chunk := range []int{1, 1000, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 8 << 20} {
 			n := min(len(want), chunk*1000)
 			t.Run(v.name, func(t *testing.T) {
-				d, tc, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding()}, clientConfig(v.v))
+				d, tc, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding(), Engine: v.engine}, clientConfig(v.v))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -97,10 +97,10 @@ func TestDownload(t *testing.T) {
 func TestUpload(t *testing.T) {
 	want := make([]byte, 3<<20+17)
 	rand.Read(want)
-	for _, v := range versions {
+	for _, v := range layers {
 		for _, size := range []int{100, 16 << 10, 256 << 10} {
 			t.Run(v.name, func(t *testing.T) {
-				d, tc, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding()}, clientConfig(v.v))
+				d, tc, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding(), Engine: v.engine}, clientConfig(v.v))
 				if err != nil {
 					t.Fatal(err)
 				}

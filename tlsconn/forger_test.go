@@ -7,9 +7,12 @@ import (
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
+	"hash"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -17,14 +20,23 @@ import (
 )
 
 // forger seals records of any type with the keys of a client that has finished
-// its handshake, so that tests can send what crypto/tls never would. Only
-// AES-128-GCM with SHA-256. Once it has sealed a record the client's own
-// tls.Conn must not write any more.
+// its handshake, so that tests can send what crypto/tls never would, and opens
+// those of the server. AES-GCM only. Once it has sealed a record the client's own
+// tls.Conn must not write any more. It shares no code with what it tests.
 type forger struct {
+	forgerHalf
+	conn   net.Conn
+	tc     *tls.Conn  // the client's, for reading
+	server forgerHalf // the server's direction, see open
+}
+
+// forgerHalf is one direction.
+type forgerHalf struct {
 	t       testing.TB
-	conn    net.Conn
 	version uint16
-	secret  []byte // TLS 1.3: client traffic secret
+	hash    func() hash.Hash
+	secret  []byte // TLS 1.3: traffic secret
+	keyLen  int
 	aead    cipher.AEAD
 	iv      []byte
 	seq     uint64
@@ -67,35 +79,51 @@ func forgeable(v uint16) (*tls.Config, *keyLog) {
 	return cfg, log
 }
 
-// newForger takes over a client's side. serverRandom is used on TLS 1.2 only.
+// newForger takes over a client's side with AES-128-GCM. serverRandom is used on
+// TLS 1.2 only.
 func newForger(t testing.TB, conn net.Conn, v uint16, log *keyLog, serverRandom []byte) *forger {
 	t.Helper()
-	f := &forger{t: t, conn: conn, version: v}
+	return newForgerOf(t, conn, v, tls.TLS_AES_128_GCM_SHA256, log, serverRandom)
+}
+
+// newForgerOf takes over a client's side. No ticket was sent on TLS 1.3, else
+// server.seq is 1.
+func newForgerOf(t testing.TB, conn net.Conn, v, suite uint16, log *keyLog, serverRandom []byte) *forger {
+	t.Helper()
+	h := forgerHalf{t: t, version: v, hash: sha256.New, keyLen: 16}
+	if suite == tls.TLS_AES_256_GCM_SHA384 || suite == tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 {
+		h.hash, h.keyLen = sha512.New384, 32
+	}
+	f := &forger{forgerHalf: h, server: h, conn: conn}
 	if v == tls.VersionTLS13 {
 		_, f.secret = log.find(t, "CLIENT_TRAFFIC_SECRET_0")
+		_, f.server.secret = log.find(t, "SERVER_TRAFFIC_SECRET_0")
 		f.rekey()
+		f.server.rekey()
 		return f
 	}
 	random, master := log.find(t, "CLIENT_RANDOM")
-	block := prf12(master, "key expansion", append(bytes.Clone(serverRandom), random...), 40)
-	f.setKey(block[:16], block[32:36])
-	f.seq = 1 // Finished was 0
+	n := h.keyLen
+	block := prf12(h.hash, master, "key expansion", append(bytes.Clone(serverRandom), random...), 2*n+8)
+	f.setKey(block[:n], block[2*n:][:4])
+	f.server.setKey(block[n:2*n], block[2*n+4:][:4])
+	f.seq, f.server.seq = 1, 1 // Finished was 0
 	return f
 }
 
 // rekey derives the record keys from secret (RFC 8446 section 7.3).
-func (f *forger) rekey() {
-	f.setKey(expandLabel(f.t, f.secret, "key", 16), expandLabel(f.t, f.secret, "iv", 12))
+func (f *forgerHalf) rekey() {
+	f.setKey(f.expand("key", f.keyLen), f.expand("iv", 12))
 	f.seq = 0
 }
 
 // update moves on to the next secret, as after a KeyUpdate.
-func (f *forger) update() {
-	f.secret = expandLabel(f.t, f.secret, "traffic upd", 32)
+func (f *forgerHalf) update() {
+	f.secret = f.expand("traffic upd", len(f.secret))
 	f.rekey()
 }
 
-func (f *forger) setKey(key, iv []byte) {
+func (f *forgerHalf) setKey(key, iv []byte) {
 	f.t.Helper()
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -108,22 +136,73 @@ func (f *forger) setKey(key, iv []byte) {
 }
 
 // seal returns one record.
-func (f *forger) seal(typ byte, payload []byte) []byte {
+func (f *forgerHalf) seal(typ byte, payload []byte) []byte { return f.sealPadded(typ, payload, 0) }
+
+// sealPadded returns one record with n zeros behind its type, on TLS 1.3.
+func (f *forgerHalf) sealPadded(typ byte, payload []byte, n int) []byte {
+	if f.version == tls.VersionTLS13 {
+		inner := append(bytes.Clone(payload), typ)
+		return f.sealInner(append(inner, make([]byte, n)...))
+	}
 	var seq [8]byte
 	binary.BigEndian.PutUint64(seq[:], f.seq)
+	return f.sealUnder(seq, typ, payload)
+}
+
+// sealUnder returns one record of TLS 1.2 with any explicit nonce.
+func (f *forgerHalf) sealUnder(nonce [8]byte, typ byte, payload []byte) []byte {
+	extra := append(binary.BigEndian.AppendUint64(nil, f.seq), recordHeader(typ, len(payload))...)
 	f.seq++
-	if f.version == tls.VersionTLS13 {
-		nonce := bytes.Clone(f.iv)
-		for i, b := range seq {
-			nonce[4+i] ^= b
-		}
-		inner := append(bytes.Clone(payload), typ)
-		head := recordHeader(typeApplicationData, len(inner)+16)
-		return f.aead.Seal(head, nonce, inner, head)
+	head := append(recordHeader(typ, 8+len(payload)+16), nonce[:]...)
+	return f.aead.Seal(head, append(bytes.Clone(f.iv), nonce[:]...), payload, extra)
+}
+
+// sealInner returns one record of TLS 1.3 with any TLSInnerPlaintext.
+func (f *forgerHalf) sealInner(inner []byte) []byte {
+	head := recordHeader(typeApplicationData, len(inner)+16)
+	nonce := f.nonce13()
+	f.seq++
+	return f.aead.Seal(head, nonce, inner, head)
+}
+
+func (f *forgerHalf) nonce13() []byte {
+	var seq [8]byte
+	binary.BigEndian.PutUint64(seq[:], f.seq)
+	nonce := bytes.Clone(f.iv)
+	for i, b := range seq {
+		nonce[4+i] ^= b
 	}
-	extra := append(seq[:], recordHeader(typ, len(payload))...)
-	head := append(recordHeader(typ, 8+len(payload)+16), seq[:]...)
-	return f.aead.Seal(head, append(bytes.Clone(f.iv), seq[:]...), payload, extra)
+	return nonce
+}
+
+// open reads the next record of the server and returns its type and content.
+func (f *forger) open() (byte, []byte) {
+	f.t.Helper()
+	head := make([]byte, headerLen)
+	if _, err := io.ReadFull(f.conn, head); err != nil {
+		f.t.Fatal("no record: ", err)
+	}
+	body := make([]byte, recordLen(head)-headerLen)
+	if _, err := io.ReadFull(f.conn, body); err != nil {
+		f.t.Fatal("no whole record: ", err)
+	}
+	s := &f.server
+	defer func() { s.seq++ }()
+	if s.version == tls.VersionTLS13 {
+		inner, err := s.aead.Open(nil, s.nonce13(), body, head)
+		if err != nil {
+			f.t.Fatalf("record %d: %v", s.seq, err)
+		}
+		inner = bytes.TrimRight(inner, "\x00")
+		return inner[len(inner)-1], inner[:len(inner)-1]
+	}
+	extra := binary.BigEndian.AppendUint64(nil, s.seq)
+	extra = append(extra, recordHeader(head[0], len(body)-24)...)
+	p, err := s.aead.Open(nil, append(bytes.Clone(s.iv), body[:8]...), body[8:], extra)
+	if err != nil {
+		f.t.Fatalf("record %d: %v", s.seq, err)
+	}
+	return head[0], p
 }
 
 // send writes records in one segment.
@@ -138,22 +217,22 @@ func recordHeader(typ byte, n int) []byte {
 	return []byte{typ, 3, 3, byte(n >> 8), byte(n)}
 }
 
-func expandLabel(t testing.TB, secret []byte, label string, n int) []byte {
-	t.Helper()
+func (f *forgerHalf) expand(label string, n int) []byte {
+	f.t.Helper()
 	info := []byte{byte(n >> 8), byte(n), byte(len("tls13 " + label))}
 	info = append(append(info, "tls13 "+label...), 0)
-	key, err := hkdf.Expand(sha256.New, secret, string(info), n)
+	key, err := hkdf.Expand(f.hash, f.secret, string(info), n)
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	return key
 }
 
-// prf12 is the PRF of TLS 1.2 with SHA-256 (RFC 5246 section 5).
-func prf12(secret []byte, label string, seed []byte, n int) []byte {
+// prf12 is the PRF of TLS 1.2 (RFC 5246 section 5).
+func prf12(hash func() hash.Hash, secret []byte, label string, seed []byte, n int) []byte {
 	seed = append([]byte(label), seed...)
 	mac := func(p ...[]byte) []byte {
-		h := hmac.New(sha256.New, secret)
+		h := hmac.New(hash, secret)
 		for _, b := range p {
 			h.Write(b)
 		}

@@ -56,6 +56,7 @@ type gate struct {
 	dir   Direction
 	owner *Binding // nil when only a ticket can tell
 	claim func(ID) (Direction, bool)
+	tap   *tap // nil: the records stay with crypto/tls
 
 	tls13   bool
 	bound   bool // a ticket of session was unsealed; crypto/tls may still refuse it
@@ -66,6 +67,10 @@ func newGate(id *Identity, o DataOptions) *gate {
 	g := &gate{id: id, reuse: o.Reuse, dir: o.Direction, owner: o.Binding, claim: o.Claim}
 	g.cfg = id.base.Clone()
 	g.cfg.NextProtos = dataProtos
+	if o.Engine == EngineFast {
+		g.tap = new(tap)
+		g.cfg.KeyLogWriter = g.tap
+	}
 	if o.Reuse == ReuseOff {
 		g.cfg.SessionTicketsDisabled = true
 		return g
@@ -104,6 +109,9 @@ func (g *gate) unwrap(ticket []byte, cs tls.ConnectionState) (*tls.SessionState,
 	}
 	if ss != nil && g.admits(ss) {
 		g.cfg.SessionTicketsDisabled = g.tls13 && g.dir != Send
+		if g.tap != nil && !g.tls13 {
+			g.tap.ticket(ss)
+		}
 		return ss, nil
 	}
 	if g.reuse == ReuseRequired && !g.tls13 {

@@ -1,6 +1,7 @@
 package tlsconn
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ type link struct {
 	conn   net.Conn
 	raw    syscall.RawConn // nil when conn has no descriptor
 	onRead func(uintptr) bool
+	tap    *tap // what the fast engine listens by during the handshake
 
 	span  span
 	in    []byte // ciphertext not handed on: of buf, or the prefix
@@ -59,6 +61,9 @@ func (l *link) Read(p []byte) (int, error) {
 	part := l.in[:min(len(p), len(l.in))]
 	n := copy(p, part[:l.span.next(part)])
 	l.began = true
+	if l.tap != nil {
+		l.tap.received(part[:n], l.span.head, l.span.seen == 0)
+	}
 	if l.in = l.in[n:]; len(l.in) == 0 {
 		l.release()
 	}
@@ -93,6 +98,57 @@ func (l *link) read() (int, error) {
 	return l.n, os.NewSyscallError("read", l.err)
 }
 
+// keepWhole changes over from Read to more. Bytes of the prefix are the caller's
+// no longer than this.
+func (l *link) keepWhole() {
+	l.class = bufpool.Sealed(l.class.Size())
+	l.onRead = l.tryMore
+	if l.buf == nil {
+		l.in = bytes.Clone(l.in)
+	}
+}
+
+// more reads from the socket what follows the bytes at hand, which it keeps in
+// one piece; then it is they that grow. They must be less than a record.
+func (l *link) more() error {
+	var n int
+	var err error
+	if l.raw == nil {
+		n, err = l.conn.Read(l.room())
+	} else if err = l.raw.Read(l.onRead); err == nil {
+		n, err = l.n, os.NewSyscallError("read", l.err)
+	}
+	if n > 0 {
+		l.in = l.buf.B[:len(l.in)+n]
+		return nil
+	}
+	l.shrink()
+	if err == nil || err == io.EOF {
+		l.sawEOF = true
+		err = io.EOF
+	}
+	return err
+}
+
+// room moves the bytes at hand to the front of a buffer of the right size and
+// returns the rest of it.
+func (l *link) room() []byte {
+	if l.buf == nil || l.from.Size() < l.class.Size() {
+		l.move(l.class)
+	} else {
+		l.in = l.buf.B[:copy(l.buf.B, l.in)]
+	}
+	return l.buf.B[len(l.in):]
+}
+
+// move moves the bytes at hand to a buffer of another pool.
+func (l *link) move(to *bufpool.Fixed) {
+	b := to.Get()
+	n := copy(b.B, l.in)
+	l.release()
+	l.buf, l.from, l.in = b, to, b.B[:n]
+}
+
 func (l *link) borrow() {
 	l.from = l.class
 	l.buf = l.from.Get()
@@ -118,13 +174,13 @@ func (l *link) await() error {
 // shrink moves a part of a record out of a large buffer.
 func (l *link) shrink() {
 	small := bufpool.Sealed16
-	if l.buf == nil || l.from == small || len(l.in) > small.Size() {
-		return
+	switch {
+	case l.buf == nil || len(l.in) > small.Size():
+	case len(l.in) == 0:
+		l.release()
+	case l.from != small:
+		l.move(small)
 	}
-	b := small.Get()
-	n := copy(b.B, l.in)
-	l.release()
-	l.buf, l.from, l.in = b, small, b.B[:n]
 }
 
 // gather collects what crypto/tls sends, up to flush, in a buffer for n bytes of
@@ -152,6 +208,9 @@ func (l *link) drop() {
 // Write sends or gathers a record.
 func (l *link) Write(p []byte) (int, error) {
 	l.answered = true
+	if l.tap != nil {
+		l.tap.sent(p)
+	}
 	if l.out == nil {
 		return l.conn.Write(p)
 	}

@@ -7,4 +7,6 @@ const rawReads = false
 
 func (l *link) tryRead(uintptr) bool { return true }
 
+func (l *link) tryMore(uintptr) bool { return true }
+
 func readable(uintptr) bool { return true }

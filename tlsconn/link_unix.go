@@ -23,6 +23,18 @@ func (l *link) tryRead(fd uintptr) bool {
 	return true
 }
 
+// tryMore is tryRead for more. While it waits, the bytes at hand lie in a small
+// buffer.
+func (l *link) tryMore(fd uintptr) bool {
+	room := l.room()
+	l.n, l.err = restart(func() (int, error) { return syscall.Read(int(fd), room) })
+	if l.err == syscall.EAGAIN {
+		l.shrink()
+		return false
+	}
+	return true
+}
+
 // readable looks whether the socket has input, its end or an error, and takes
 // nothing: a peek would take the error of a reset away, and the read that
 // follows would find a plain end of the connection.

@@ -44,6 +44,18 @@ var versions = []struct {
 	v    uint16
 }{{"1.2", tls.VersionTLS12}, {"1.3", tls.VersionTLS13}}
 
+// layers are the record layers of a data connection.
+var layers = []struct {
+	name   string
+	v      uint16
+	engine Engine
+}{
+	{"1.2 fast", tls.VersionTLS12, EngineFast},
+	{"1.3 fast", tls.VersionTLS13, EngineFast},
+	{"1.2 std", tls.VersionTLS12, EngineStd},
+	{"1.3 std", tls.VersionTLS13, EngineStd},
+}
+
 func newIdentity(t testing.TB) *Identity {
 	t.Helper()
 	return newIdentityWith(t, Options{})

@@ -57,6 +57,12 @@ type Info struct {
 	Session    ID     // the session that the connection belongs to; zero when unknown
 	ServerName string // SNI as sent by the client, which may be an IP literal
 	ALPN       string // "" when the client did not offer any
+
+	// Of data connections: EngineFast seals and opens the records; or it
+	// should have, but took the handshake for none that it knows, and
+	// crypto/tls went on. Unfit is a fault of ours, or a Go release that does
+	// things differently.
+	Fast, Unfit bool
 }
 
 // VersionName returns the protocol version as "TLS 1.3".
@@ -64,6 +70,18 @@ func (i Info) VersionName() string { return tls.VersionName(i.Version) }
 
 // SuiteName returns the name of the cipher suite as registered by IANA.
 func (i Info) SuiteName() string { return tls.CipherSuiteName(i.Suite) }
+
+// Engine returns who seals and opens the records: "fast", "std", or "unfit" for a
+// std that should have been fast.
+func (i Info) Engine() string {
+	switch {
+	case i.Fast:
+		return "fast"
+	case i.Unfit:
+		return "unfit"
+	}
+	return "std"
+}
 
 func infoOf(cs tls.ConnectionState) Info {
 	return Info{

@@ -13,7 +13,7 @@ import (
 
 // logger is the server's log. The keys of its lines are time, level, msg,
 // event, sid, user, ip, cmd, path, bytes, dur_ms, rate, tls_version, cipher,
-// resumed, prot, reply, err. Values from clients are attributes, never part of
+// engine, resumed, prot, reply, err. Values from clients are attributes, never part of
 // msg: both formats escape control characters in them, so that no client can
 // forge a line.
 type logger struct {

@@ -212,7 +212,7 @@ func dataConfig(cfg *config.Config) dataplane.Config {
 	conf := dataplane.Config{
 		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: l.MaxTransfers, Budget: l.MemoryBudget(),
 		ConnectWait: p.ConnectTimeout, DialTimeout: cfg.Active.ConnectTimeout, TLSTimeout: l.DataHandshakeTimeout,
-		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout,
+		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout, Engine: engineOf(cfg.TLS.Engine),
 	}
 	if cfg.Active.Source989 {
 		conf.SourcePort = 989
@@ -265,6 +265,13 @@ func reuseOf(s string) tlsconn.Reuse {
 		return tlsconn.ReuseOff
 	}
 	return tlsconn.ReuseBound
+}
+
+func engineOf(s string) tlsconn.Engine {
+	if s == "std" {
+		return tlsconn.EngineStd
+	}
+	return tlsconn.EngineFast
 }
 
 func closeRuleOf(s string) session.CloseRule {
