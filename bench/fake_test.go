@@ -47,6 +47,7 @@ type fake struct {
 	bare       bool // no close_notify after a download
 	truncate   bool // STOR, but for our files to download: half of it is kept, 226 is said
 	refuse     int  // code for RETR
+	noList     bool // 502 to listings
 	full       bool // 421 instead of the greeting
 	loginDelay func() time.Duration
 	beforeRetr func()
@@ -191,6 +192,10 @@ func (s *fakeSession) command(verb, arg string) bool {
 	case "STOR":
 		s.stor(arg)
 	case "LIST", "NLST":
+		if f.noList {
+			s.say("502 no")
+			break
+		}
 		s.list(verb == "NLST", arg)
 	case "DELE":
 		f.mu.Lock()

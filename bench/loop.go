@@ -185,16 +185,19 @@ func (s *server) all() []*worker {
 }
 
 // join waits for the workers until some time after the segment; what does not end
-// by then, or soon after the user has had enough, is cut off.
+// by then has failed; what does not end soon after the user has had enough is cut
+// off.
 func (b *bench) join(s *server, running *sync.WaitGroup, until time.Duration) {
 	ended := make(chan struct{})
 	go func() { defer close(ended); running.Wait() }()
 	limit, cancel := context.WithDeadline(context.Background(), b.begun.Add(until+b.cfg.Timeout+grace))
 	defer cancel()
+	overdue := false
 	select {
 	case <-ended:
 		return
 	case <-limit.Done():
+		overdue = true
 	case <-b.ctx.Done():
 		soon, cancel := context.WithTimeout(limit, grace)
 		defer cancel()
@@ -206,7 +209,7 @@ func (b *bench) join(s *server, running *sync.WaitGroup, until time.Duration) {
 	}
 	b.log("%s: operations that did not end were cut off", s.Name)
 	for _, w := range s.all() {
-		w.cut()
+		w.cut(overdue)
 	}
 	<-ended
 	for _, w := range s.all() {

@@ -2,7 +2,9 @@ package bench
 
 import (
 	"context"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -221,6 +223,47 @@ func TestInterruptStuck(t *testing.T) {
 	}
 	if !r.Interrupted || len(r.Targets[0].Errors) > 0 {
 		t.Errorf("got interrupted %v, errors %+v", r.Interrupted, r.Targets[0].Errors)
+	}
+}
+
+// TestOverdue: an operation that never ends has failed, and the run goes on.
+func TestOverdue(t *testing.T) {
+	release := make(chan struct{})
+	f := newFake(t, false, func(f *fake) { f.beforeRetr = func() { <-release } })
+	t.Cleanup(func() { close(release) }) // before the fake is closed
+	c := config(t, "retr", f.url())
+	c.Clients = 1
+	b := &bench{cfg: &c, ctx: t.Context(), begun: time.Now(), content: newContent(1), collector: newCollector(1)}
+	done := make(chan struct{})
+	var collecting sync.WaitGroup
+	collecting.Go(func() { b.collector.run(done) })
+	w := newWorker(b, &server{Target: c.Targets[0], users: []User{{"u", "p"}}, dirs: []string{""}, files: [][]file{{{path: "x"}}}}, 0)
+	w.rec.measure = true
+	var working sync.WaitGroup
+	working.Go(func() {
+		w.arrive(t.Context(), 0)
+		w.rec.flush()
+	})
+	for f.count("RETR") == 0 {
+		runtime.Gosched()
+	}
+	w.cut(true)
+	working.Wait()
+	var target report.Target
+	b.collector.do(func() { b.collector.targets[0].segment.fill(&target) })
+	close(done)
+	collecting.Wait()
+	if len(target.Errors) != 1 || target.Errors[0].OS != "TIMEOUT" || target.Errors[0].Op != "retr" || w.sess != nil {
+		t.Errorf("got %+v, session %v", target.Errors, w.sess)
+	}
+}
+
+// TestNoListing: files go even from a server that does not list them.
+func TestNoListing(t *testing.T) {
+	f := newFake(t, false, func(f *fake) { f.noList = true })
+	measure(t, config(t, "smallfiles", f.url()))
+	if f.left() > 0 {
+		t.Errorf("%d files stay behind", f.left())
 	}
 }
 

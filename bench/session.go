@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"fastftps/internal/ftpclient"
@@ -178,17 +180,21 @@ func (w *worker) hold(slot int, conn *net.TCPConn) {
 	}
 }
 
-// cut ends what the worker waits for, now and from now on.
-func (w *worker) cut() {
+// cut ends what the worker waits for, now and until mend. It is the server's
+// failure when its time was over, but not when the user has had enough.
+func (w *worker) cut(failure bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.isCut = true
+	w.isCut, w.cutFails = true, failure
 	for _, conn := range w.live {
 		if conn != nil {
 			conn.Close()
 		}
 	}
 }
+
+// errUnfinished is an operation that was cut because its time was over.
+var errUnfinished = fmt.Errorf("did not end within the step limit after the end of the run: %w", os.ErrDeadlineExceeded)
 
 // mend undoes cut for what comes next; the sessions that it hit are gone.
 func (w *worker) mend() {
@@ -197,11 +203,18 @@ func (w *worker) mend() {
 	w.isCut = false
 }
 
-// wasCut reports whether errors are of our own making.
-func (w *worker) wasCut() bool {
+// blame returns what is to be recorded of an operation that ended with err: nil
+// when that was our own doing.
+func (w *worker) blame(err error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.isCut
+	switch {
+	case w.isCut && w.cutFails:
+		return errUnfinished
+	case w.isCut, w.b.ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return nil
+	}
+	return err
 }
 
 // isReply reports whether the session is still in order after err.

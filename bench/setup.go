@@ -78,14 +78,13 @@ func (w *worker) setUp(folder string, n needs) error {
 // uploaders is how many sessions put our files on the server.
 const uploaders = 8
 
-// makeFiles uploads one user's files. All users together have as many as were
-// asked for.
+// makeFiles uploads one user's files.
 func (b *bench) makeFiles(s *server, user int) error {
 	rng := mathrand.New(mathrand.NewPCG(b.cfg.Seed, 2<<32+uint64(user)))
-	n := (b.cfg.Files + len(s.users) - 1) / len(s.users)
+	n := b.filesOf(s)
 	files := make([]file, n)
 	for i := range files {
-		files[i] = file{path: join(s.dirs[user], fmt.Sprintf("f%06d", i)), body: newBody(b.cfg.Sizes.draw(rng), rng)}
+		files[i] = file{path: join(s.dirs[user], fileName(i)), body: newBody(b.cfg.Sizes.draw(rng), rng)}
 	}
 	next := make(chan *file, n)
 	for i := range files {
@@ -158,25 +157,20 @@ func (b *bench) cleanUp() {
 	}
 }
 
-// cleanUp empties and removes a folder.
+// cleanUp empties and removes a folder. Where it cannot be listed, what we may
+// have made has to do.
 func (w *worker) cleanUp(dir string) error {
+	defer w.rec.flush()
+	names, err := w.names(dir)
+	if err != nil || len(names) == 0 {
+		names = w.madeNames()
+	}
 	s, _, err := w.open()
 	if err != nil {
 		return err
 	}
-	defer w.rec.flush()
 	defer w.leave(s)
-	var names bytes.Buffer
-	_, err = s.c.Download("NLST "+dir, 0, &names)
-	var reply *ftpclient.ReplyError
-	if err != nil && !errors.As(err, &reply) && !errors.Is(err, ftpclient.ErrTruncated) {
-		return err
-	}
-	for name := range strings.FieldsFuncSeq(names.String(), func(r rune) bool { return r == '\r' || r == '\n' }) {
-		name = name[strings.LastIndexByte(name, '/')+1:] // some servers give whole paths
-		if name == "." || name == ".." {
-			continue // some list them
-		}
+	for _, name := range names {
 		if _, err := s.c.Do("DELE "+join(dir, name), 2); err != nil && !isReply(err) {
 			return err
 		}
@@ -187,3 +181,45 @@ func (w *worker) cleanUp(dir string) error {
 	_, err = s.c.Do("RMD "+dir, 2) // says so if something could not be deleted
 	return err
 }
+
+// names lists what is in a folder.
+func (w *worker) names(dir string) (names []string, err error) {
+	user := w.logins
+	s, _, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	defer w.leave(s)
+	w.logins = user // the next session is the same user's
+	var list bytes.Buffer
+	_, err = s.c.Download("NLST "+dir, 0, &list)
+	if err != nil && !errors.Is(err, ftpclient.ErrTruncated) {
+		return nil, err
+	}
+	for name := range strings.FieldsFuncSeq(list.String(), func(r rune) bool { return r == '\r' || r == '\n' }) {
+		name = name[strings.LastIndexByte(name, '/')+1:] // some servers give whole paths
+		if name != "." && name != ".." {                 // some give these
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// madeNames are the names of what we may have put into a folder.
+func (w *worker) madeNames() (names []string) {
+	for i := range w.b.filesOf(w.t) {
+		names = append(names, fileName(i))
+	}
+	for _, other := range w.t.all() {
+		for slot := range min(other.stored, slots) {
+			names = append(names, other.uploadName(slot))
+		}
+	}
+	return names
+}
+
+// filesOf returns how many files to download each user has: all users together
+// have as many as were asked for.
+func (b *bench) filesOf(s *server) int { return (b.cfg.Files + len(s.users) - 1) / len(s.users) }
+
+func fileName(i int) string { return fmt.Sprintf("f%06d", i) }

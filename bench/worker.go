@@ -46,9 +46,10 @@ type worker struct {
 	stored  int // uploads
 	unlucky int // failed operations in a row
 
-	mu    sync.Mutex // guards the fields below
-	live  [2]*net.TCPConn
-	isCut bool
+	mu       sync.Mutex // guards the fields below
+	live     [2]*net.TCPConn
+	isCut    bool
+	cutFails bool
 }
 
 func newWorker(b *bench, t *server, id int) *worker {
@@ -184,7 +185,7 @@ func (w *worker) stepStor(s *session, st step, wanted, from time.Duration) {
 	if st.sizes != nil {
 		sizes = *st.sizes
 	}
-	f := file{path: w.uploadPath(s.user, w.stored%slots), body: newBody(sizes.draw(w.rng), w.rng)}
+	f := file{path: join(w.t.dirs[s.user], w.uploadName(w.stored%slots)), body: newBody(sizes.draw(w.rng), w.rng)}
 	w.stored++
 	err := w.upload(s.c, opStor, "STOR "+f.path, f.body)
 	end := w.b.now()
@@ -194,9 +195,7 @@ func (w *worker) stepStor(s *session, st step, wanted, from time.Duration) {
 	w.finishAt(opStor, wanted, from, end, f.body.size, err)
 }
 
-func (w *worker) uploadPath(user, slot int) string {
-	return join(w.t.dirs[user], fmt.Sprintf("up-%d-%d", w.id, slot))
-}
+func (w *worker) uploadName(slot int) string { return fmt.Sprintf("up-%d-%d", w.id, slot) }
 
 func (w *worker) checkedUpload() bool {
 	return w.b.cfg.Verify == VerifyFull || w.b.cfg.Verify == VerifySample && w.stored%sampleStor == 1
@@ -253,8 +252,8 @@ func (w *worker) record(o op, wanted, from, end time.Duration, bytes int64, err 
 		w.rec.op(opSample{opSampleKind{o, good}, wanted, from, end, bytes}, nil)
 		return
 	}
-	if w.wasCut() || w.b.ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return // we ended it
+	if err = w.blame(err); err == nil {
+		return
 	}
 	w.unlucky++
 	kind := opSampleKind{o, failed}

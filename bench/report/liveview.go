@@ -10,9 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// The bound of the generator's lag above which its figures are in doubt.
-const lagBound = 5e-3
-
 // frameTime is how often a terminal is redrawn.
 const frameTime = 500 * time.Millisecond
 
@@ -25,6 +22,9 @@ type Screen struct {
 	// Size returns the columns and rows of the terminal; it is asked before
 	// every frame, so that a resize shows at once.
 	Size func() (cols, rows int)
+	// MaxLag is the lag of the generator, in seconds, above which its figures
+	// are in doubt.
+	MaxLag float64
 	// ASCII: no block characters, for a terminal without UTF-8.
 	ASCII bool
 }
@@ -215,7 +215,7 @@ func (l *Live) frame(s Snapshot, cols int) []styled {
 	if s.LagP99 > 0 { // a closed loop has no schedule
 		client += ", lag p99 " + seconds(s.LagP99)
 	}
-	if s.LagP99 > lagBound {
+	if s.LagP99 > l.s.MaxLag {
 		return append(lines, styled{client + "  TOO SLOW: the generator is the bottleneck", lookBad})
 	}
 	return append(lines, styled{client + "  ok", ""})

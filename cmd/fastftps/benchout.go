@@ -144,7 +144,7 @@ func (o *benchOutput) observe(ctx context.Context, errOut io.Writer, c *bench.Co
 		return func() {}
 	}
 	log.hold = tty
-	s := report.Screen{W: errOut, TTY: tty, ASCII: !utf8Terminal()}
+	s := report.Screen{W: errOut, TTY: tty, ASCII: !utf8Terminal(), MaxLag: c.MaxLag.Seconds()}
 	s.Size = func() (int, int) {
 		if !isFile {
 			return 0, 0
