@@ -33,7 +33,7 @@ func TestGuessers(t *testing.T) {
 	}, func(t *testing.T, s *server) {
 		guesser := netip.AddrFrom4([4]byte{127, 0, 1, byte(len(s.conf.Reactor))})
 		c := s.dialAs(session.Plain, guesser)
-		if err := c.Login("nobody", "x"); code(err) != 530 {
+		if err := c.Login("nobody-"+s.conf.Reactor, "x"); code(err) != 530 {
 			t.Fatalf("the first failure: got %v, want 530 at once", err)
 		}
 		<-turns

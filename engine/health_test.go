@@ -28,7 +28,7 @@ func TestAlive(t *testing.T) {
 
 // TestReady: no new clients while the server is full, nor while it drains.
 func TestReady(t *testing.T) {
-	s := start(t, func(c *Config) { c.MaxSessions = 2 })
+	s := start(t, func(c *Config) { c.MaxSessions, c.LingerTimeout = 2, time.Millisecond })
 	var last *ftpclient.Client
 	for range 2 {
 		if err := s.Ready(); err != nil {

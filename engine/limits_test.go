@@ -363,7 +363,7 @@ func TestWorkersAreCounted(t *testing.T) {
 
 // TestDrainTimeout: a transfer that outlives the drain is ended and counted.
 func TestDrainTimeout(t *testing.T) {
-	s := start(t, nil)
+	s := start(t, func(c *Config) { c.LingerTimeout = time.Millisecond })
 	c := s.login(session.Plain, nil)
 	data, err := c.Begin("STOR x", 0)
 	if err != nil {

@@ -70,7 +70,7 @@ func (s *server) awaitSeries(t *testing.T, name string, want float64) {
 // TestEverySeriesMoves drives a server and looks at its metrics: each series
 // that a client can move does.
 func TestEverySeriesMoves(t *testing.T) {
-	eachReactor(t, func(c *Config) { c.Data.Stall = time.Hour }, func(t *testing.T, s *server) {
+	eachReactor(t, func(c *Config) { c.Data.Stall, c.LingerTimeout = time.Hour, time.Millisecond }, func(t *testing.T, s *server) {
 		s.t = t
 		want := s.secretFile()
 		size := float64(len(want))
