@@ -22,12 +22,14 @@ func (s *server) dialAs(m session.Mode, from netip.Addr) *ftpclient.Client {
 // else out; their owner's right password waits in turn and then logs in.
 func TestGuessers(t *testing.T) {
 	slow := auth.NewSlowdown(auth.SlowdownOptions{First: 10 * time.Second, Max: 30 * time.Second})
-	turns := make(chan struct{}, 10)
+	var turns chan struct{} // a login has its turn, or is refused one
 	eachReactor(t, func(c *Config) {
 		c.LoginWorkers = 1
+		turns = make(chan struct{}, 10)
 		c.Session.LoginFailed, c.Session.LoginOK = slow.Failed, slow.Succeeded
+		took := turns
 		c.Session.LoginTurn = func(addr netip.Addr, user string) (time.Time, bool) {
-			defer func() { turns <- struct{}{} }()
+			defer func() { took <- struct{}{} }()
 			return slow.Turn(addr, user)
 		}
 	}, func(t *testing.T, s *server) {

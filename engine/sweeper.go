@@ -23,8 +23,14 @@ func (c *coarseClock) now() time.Duration { return time.Duration(c.nanos.Load())
 // wall is the same as a point in time.
 func (c *coarseClock) wall() time.Time { return c.start.Add(c.now()) }
 
-// set moves the clock.
-func (c *coarseClock) set(t time.Time) { c.nanos.Store(int64(t.Sub(c.start))) }
+// set moves the clock on, never back: what was due stays due until it is dealt
+// with.
+func (c *coarseClock) set(t time.Time) {
+	at := int64(t.Sub(c.start))
+	for old := c.nanos.Load(); at > old && !c.nanos.CompareAndSwap(old, at); {
+		old = c.nanos.Load()
+	}
+}
 
 // registry holds all control connections, sharded by id so that neither
 // opening and closing nor the sweep meets one big lock.
