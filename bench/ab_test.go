@@ -91,7 +91,7 @@ func TestABSelf(t *testing.T) {
 	for range attempts {
 		c := config(t, "login", f.url(), f.url())
 		c.Duration, c.Slice, c.Clients = 400*time.Millisecond, 40*time.Millisecond, 1
-		r := measure(t, c)
+		r := measureUntil(t, c, compares("login.service.mean"))
 		if len(r.Targets[0].Slices) != 10 || len(r.Targets[1].Slices) != 10 {
 			t.Fatalf("got %d and %d slices, want 10", len(r.Targets[0].Slices), len(r.Targets[1].Slices))
 		}
@@ -110,7 +110,7 @@ func TestABDelay(t *testing.T) {
 		c := config(t, "login", a.url(), b.url())
 		c.Duration, c.Slice, c.Clients = 500*time.Millisecond, 50*time.Millisecond, 1
 		waited, logins := b.waited.Load(), b.logins.Load()
-		r := measure(t, c)
+		r := measureUntil(t, c, compares("login.service.mean"))
 		// What a timer of 5 ms really takes is up to the machine.
 		added := time.Duration((b.waited.Load() - waited) / (b.logins.Load() - logins)).Seconds()
 		d := ratioOf(t, r, "login.service.mean")

@@ -82,17 +82,13 @@ func TestProtocols(t *testing.T) {
 			c := config(t, "mixed", test.target)
 			c.Verify, c.Sizes = VerifyFull, Sizes{Median: 100 << 10, Sigma: 1}
 			test.change(&c)
-			target := measure(t, c).Targets[0]
+			target := measureUntil(t, c, func(r *report.Report) bool {
+				return did("retr", "stor")(r) && (test.check == nil || test.check(r.Targets[0].TLS))
+			}).Targets[0]
 			for _, o := range target.Ops {
 				if o.N != o.OK {
 					t.Errorf("%s: %d of %d ended well; errors %+v", o.Name, o.OK, o.N, target.Errors)
 				}
-			}
-			if opOf(t, target, "retr").OK == 0 || opOf(t, target, "stor").OK == 0 {
-				t.Errorf("got %+v", target.Ops)
-			}
-			if test.check != nil && !test.check(target.TLS) {
-				t.Errorf("handshakes: got %+v", target.TLS)
 			}
 		})
 	}
@@ -104,7 +100,7 @@ func TestAborts(t *testing.T) {
 	c := config(t, "retr", implicit)
 	c.Scenario.abort, c.Sizes = chance{of: 0.5, after: time.Millisecond}, Sizes{Median: 32 << 20}
 	c.Files = 1
-	target := measure(t, c).Targets[0]
+	target := measureUntil(t, c, did("abort")).Targets[0]
 	if o := opOf(t, target, "abort"); o.OK == 0 || o.OK != o.N || len(target.Errors) > 0 {
 		t.Errorf("got %+v, errors %+v", o, target.Errors)
 	}

@@ -146,14 +146,14 @@ func TestCost(t *testing.T) {
 	c := config(t, "mixed", f.url())
 	c.Targets[0].PID = os.Getpid()
 	c.Targets = append(c.Targets, c.Targets[0])
-	r := measure(t, c)
+	r := measureUntil(t, c, compares("cpu_ms_per_file"))
 	for _, target := range r.Targets {
 		k := target.Cost
 		if k == nil || k.CPUSeconds <= 0 || k.CPUPerGB <= 0 || k.CPUMsPerFile <= 0 || k.PSSPeak <= 0 || k.FDsPeak <= 0 || k.Processes < 1 || k.Voluntary <= 0 {
 			t.Errorf("%s: got %+v", target.Name, k)
 		}
 	}
-	if a := ratioOf(t, r, "retr.rate"); a.A <= 0 || a.B <= 0 {
+	if a := ratioOf(t, r, "cpu_ms_per_file"); a.A <= 0 || a.B <= 0 {
 		t.Errorf("got %+v", a)
 	}
 }
