@@ -142,6 +142,23 @@ func TestStalledUploadHoldsNothing(t *testing.T) {
 	}
 }
 
+// A deadline that was moved has done no harm, not even within a record.
+func TestReadAfterDeadline(t *testing.T) {
+	for _, v := range layers {
+		t.Run(v.name, func(t *testing.T) {
+			d, f := forgedData(t, v.v, DataOptions{Engine: v.engine})
+			rec := f.seal(typeApplicationData, []byte("late"))
+			f.send(rec[:7])
+			buf := make([]byte, 10)
+			stalled(t, d, func() error { _, err := d.Read(buf); return err })
+			f.send(rec[7:])
+			if n, err := d.Read(buf); string(buf[:n]) != "late" || err != nil {
+				t.Errorf("got %q, %v", buf[:n], err)
+			}
+		})
+	}
+}
+
 // stalled runs f, which must end with a deadline in the past.
 func stalled(t *testing.T, d *DataConn, f func() error) {
 	t.Helper()

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
+
+	"fastftps/internal/bufpool"
 )
 
 // gcmLayers are what EngineFast serves.
@@ -80,6 +83,71 @@ func bothWays(t *testing.T, d *DataConn, tc *tls.Conn) {
 	}
 	if got := transfer(t, d, tc, down, 100_000); !bytes.Equal(got, down) {
 		t.Errorf("down: got %d bytes that differ", len(got))
+	}
+}
+
+// The proof wants the right message at the right place, under the right nonce.
+func TestShows(t *testing.T) {
+	finished := append([]byte{msgFinished, 0, 0, 12}, make([]byte, 12)...)
+	key, iv := make([]byte, 16), []byte{1, 2, 3, 4}
+	f := forgerHalf{t: t, version: tls.VersionTLS12}
+	f.setKey(key, iv)
+	seal := func(nonce byte, typ byte, p []byte) []byte {
+		f.seq = 0
+		return f.sealUnder([8]byte{7: nonce}, typ, p)
+	}
+	for _, tt := range []struct {
+		name string
+		rec  []byte
+		want bool
+	}{
+		{"finished", seal(0, typeHandshake, finished), true},
+		{"other nonce", seal(1, typeHandshake, finished), false},
+		{"other message", seal(0, typeHandshake, append([]byte{msgNewSessionTicket}, finished[1:]...)), false},
+		{"two messages", seal(0, typeHandshake, append(finished, finished...)), false},
+		{"half a message", seal(0, typeHandshake, finished[:8]), false},
+		{"no handshake", seal(0, typeApplicationData, finished), false},
+		{"two records", append(seal(0, typeHandshake, finished), 22), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var o opener
+			if err := o.setKey(key, iv); err != nil {
+				t.Fatal(err)
+			}
+			if got := o.shows(tt.rec, msgFinished); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// No buffer is held when all was read, and a small one at most when a deadline
+// ends the wait for the rest of a record.
+func TestBuffersGoBack(t *testing.T) {
+	for _, v := range gcmLayers {
+		t.Run(v.name, func(t *testing.T) {
+			d, f, err := forgedSuite(t, v.v, v.suite, DataOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.ReadSize(256 << 10)
+			buf := make([]byte, 100)
+			f.send(f.seal(typeApplicationData, []byte("whole")))
+			if n, err := d.Read(buf); n != 5 || err != nil || d.link.buf != nil {
+				t.Fatalf("got %d, %v, buffer %v", n, err, d.link.buf != nil)
+			}
+			f.send(f.seal(typeApplicationData, []byte("whole")), f.seal(typeApplicationData, make([]byte, 10_000))[:5000])
+			if n, err := d.Read(buf); n != 5 || err != nil {
+				t.Fatalf("got %d, %v", n, err)
+			}
+			d.link.conn.SetReadDeadline(time.Unix(1, 0))
+			if _, err := d.Read(buf); err == nil {
+				t.Fatal("got no error")
+			}
+			if n := len(d.link.buf.B); n > bufpool.Sealed16.Size() {
+				t.Errorf("holds %d bytes", n)
+			}
+		})
 	}
 }
 

@@ -42,7 +42,7 @@ func (t *tape) Write(p []byte) (int, error) {
 
 // twins returns both engines after one and the same handshake, and a forger in
 // the client's place. Each reads from a tape of its own.
-func twins(t *testing.T, id *Identity, v, suite uint16) (ours, std *DataConn, f *forger) {
+func twins(t testing.TB, id *Identity, v, suite uint16) (ours, std *DataConn, f *forger) {
 	t.Helper()
 	srv, cli := newPipe()
 	cfg, log := forgeable(v)

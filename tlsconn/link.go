@@ -1,7 +1,6 @@
 package tlsconn
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -98,14 +97,11 @@ func (l *link) read() (int, error) {
 	return l.n, os.NewSyscallError("read", l.err)
 }
 
-// keepWhole changes over from Read to more. Bytes of the prefix are the caller's
-// no longer than this.
+// keepWhole changes over from Read to more. Nothing of the prefix is left: it was
+// there before our first byte, and the client's Finished came after it.
 func (l *link) keepWhole() {
 	l.class = bufpool.Sealed(l.class.Size())
 	l.onRead = l.tryMore
-	if l.buf == nil {
-		l.in = bytes.Clone(l.in)
-	}
 }
 
 // more reads from the socket what follows the bytes at hand, which it keeps in

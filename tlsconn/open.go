@@ -133,9 +133,6 @@ func (o *opener) open12(dst, rec []byte) (byte, []byte, error) {
 
 func (o *opener) open13(dst, rec []byte) (byte, []byte, error) {
 	sealed := rec[headerLen:]
-	if len(sealed) < gcmTag {
-		return 0, nil, errBadMAC
-	}
 	o.nonce13()
 	extra := o.extra[:copy(o.extra[:], rec[:headerLen])]
 	inner, err := o.aead.Open(target(dst, sealed), o.nonce[:], sealed, extra)

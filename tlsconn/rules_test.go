@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"testing"
 	"time"
 )
@@ -149,6 +150,7 @@ func TestRecordRules(t *testing.T) {
 		{"KeyUpdate of two bytes", only13, hand(24, 0, 0, 2, 0, 0), nil, errKeyUpdate, 50},
 		{"KeyUpdate of none", only13, hand(24, 0, 0, 0), nil, errKeyUpdate, 50},
 		{"KeyUpdate of 2^24", only13, hand(24, 255, 255, 255), nil, errKeyUpdate, 50},
+		{"KeyUpdate of 2^16+1", only13, hand(24, 1, 0, 1, 0), nil, errKeyUpdate, 50},
 		{"KeyUpdate that asks for 2", only13, hand(24, 0, 0, 1, 2), nil, errKeyUpdateAsks, 47},
 		{"two KeyUpdates in a record", only13, hand(24, 0, 0, 1, 0, 24, 0, 0, 1, 0), nil, errSplit, 10},
 		{"data within a KeyUpdate", only13, func(f *forger) []byte { return append(hand(24, 0)(f), app(f)...) }, nil, errSplit, 10},
@@ -287,8 +289,43 @@ func TestKeyUpdateAnswer(t *testing.T) {
 				if typ, _ := f.open(); typ != want {
 					t.Errorf("got record %d, want %d", typ, want)
 				}
+				if what != "data" {
+					return
+				}
+				if _, err := d.Write([]byte("z")); err != nil {
+					t.Fatal(err)
+				}
+				if typ, p := f.open(); typ != typeApplicationData || string(p) != "z" {
+					t.Errorf("got record %d %q: a second answer", typ, p)
+				}
 			})
 		}
+	}
+}
+
+// Nothing follows close_notify, not even an alert (RFC 8446 section 6.1).
+func TestNoAlertAfterCloseNotify(t *testing.T) {
+	for _, v := range gcmLayers {
+		t.Run(v.name, func(t *testing.T) {
+			d, f, err := forgedSuite(t, v.v, v.suite, DataOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.send(recordHeader(typeApplicationData, 65535))
+			if err := d.CloseWrite(nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Read(make([]byte, 1)); !errors.Is(err, errOverflow) {
+				t.Fatalf("got %v", err)
+			}
+			d.link.conn.(*net.TCPConn).CloseWrite()
+			if typ, p := f.open(); typ != typeAlert || !bytes.Equal(p, []byte{1, 0}) {
+				t.Errorf("got record %d %v, want close_notify", typ, p)
+			}
+			if rest, err := io.ReadAll(f.conn); len(rest) > 0 || err != nil {
+				t.Errorf("got %d bytes behind close_notify, %v", len(rest), err)
+			}
+		})
 	}
 }
 

@@ -5,12 +5,15 @@ import (
 	"errors"
 )
 
-// keyLimit is how many records one key seals. RFC 8446 section 5.5 allows
-// 2^24.5 full ones for AES-GCM; on the way there a TLS 1.3 connection moves on
-// to its next key, and a TLS 1.2 connection, which has none, ends at 256 GiB.
-const keyLimit = 1 << 24
+// How many records one key seals. RFC 8446 section 5.5 allows 2^24.5 full ones for
+// AES-GCM. Before that a TLS 1.3 connection moves on to its next key; a TLS 1.2
+// connection, which has none, ends there, at 362 GiB.
+const (
+	keyLimit12 = 23_726_566
+	keyLimit13 = 1 << 24
+)
 
-// errKeyLimit ends a TLS 1.2 connection at keyLimit.
+// errKeyLimit ends a TLS 1.2 connection at keyLimit12.
 var errKeyLimit = errors.New("too many bytes for one key of TLS 1.2: TLS 1.3 has no such limit")
 
 // errShut is the error of writes behind close_notify.
@@ -19,7 +22,7 @@ var errShut = errors.New("write after close_notify")
 // sealer makes the records that we send.
 type sealer struct {
 	half
-	limit uint64 // keyLimit
+	limit uint64 // keyLimit12 or keyLimit13
 	owed  bool   // the peer asked for a KeyUpdate in return (RFC 8446 section 4.6.3)
 	shut  bool   // close_notify was sealed
 	err   error  // nothing can be sent any more

@@ -121,13 +121,14 @@ func (t *tap) fit(info Info, suite gcmSuite) (*fast, error) {
 		return nil, errUnfit
 	}
 	f := new(fast)
-	f.out.limit = keyLimit
 	f.in.suite, f.out.suite = suite, suite
 	var err error
 	if info.Version == tls.VersionTLS13 {
 		f.in.tls13, f.out.tls13 = true, true
+		f.out.limit = keyLimit13
 		err = t.fit13(f)
 	} else {
+		f.out.limit = keyLimit12
 		err = t.fit12(f, info.Resumed)
 	}
 	if err != nil {

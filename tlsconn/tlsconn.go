@@ -5,7 +5,8 @@
 // inside session tickets, so that a data connection can prove that it belongs
 // to that session (RFC 4217 section 10.2). An Adapter is the TLS of a control
 // connection: bytes in, bytes out, no socket and no goroutine. A DataConn is
-// the TLS of a data connection over a socket.
+// the TLS of a data connection over a socket; after a handshake of crypto/tls it
+// seals and opens AES-GCM records by itself, see EngineFast.
 //
 // Both hand crypto/tls one record at a time and never a byte more. That is what
 // lets clear text follow TLS on the same connection (CCC, REIN), and what tells
