@@ -79,6 +79,7 @@ func (d Dist) quantiles() (xs, ys []float64) {
 			}
 			xs, ys = append(xs, x), append(ys, v)
 		}
+		ys[len(ys)-1] = max(ys[len(ys)-1], d.Max) // the curve ends at the slowest
 		return xs, ys
 	}
 	for _, q := range []struct{ share, v float64 }{{0, d.Min}, {0.5, d.P50}, {0.9, d.P90}, {0.99, d.P99}, {0.999, d.P999}} {

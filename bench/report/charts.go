@@ -55,6 +55,9 @@ func (r *Report) span() float64 {
 // they are not whole. Errors are shown whenever they happen.
 func (r *Report) drawn(target int, kind kind) []Point {
 	s := r.Targets[target].Series
+	if len(r.FindMax) > 0 { // the report is of its last step, the seconds are of all
+		return s
+	}
 	for n := len(s); n > 1 && r.Seconds > 0 && s[n-1].T >= r.end() && kind != worst; n-- {
 		s = s[:n-1]
 	}

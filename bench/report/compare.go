@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -59,9 +60,11 @@ func Compare(old, now *Report, maxRegress float64) (*Comparison, error) {
 	return c, nil
 }
 
-// Regressions are the changes that are worse than the bound.
+// Regressions are the changes that are worse than the bound, the worst first.
 func (c *Comparison) Regressions() []Change {
-	return slices.DeleteFunc(slices.Clone(c.Changes), func(x Change) bool { return !x.Regressed })
+	bad := slices.DeleteFunc(slices.Clone(c.Changes), func(x Change) bool { return !x.Regressed })
+	slices.SortStableFunc(bad, func(a, b Change) int { return cmp.Compare(b.Worse, a.Worse) })
+	return bad
 }
 
 // note tells what else is different.
@@ -105,10 +108,10 @@ func orNone(s string) string {
 func (c *Comparison) target(old, now *Report, i int) {
 	before, after := &old.Targets[i], &now.Targets[i]
 	known := map[string]metric{}
-	for _, m := range before.metrics() {
+	for _, m := range before.metrics(old.open()) {
 		known[m.name] = m
 	}
-	for _, m := range after.metrics() {
+	for _, m := range after.metrics(now.open()) {
 		was, ok := known[m.name]
 		if !ok || !(was.value > 0) || math.IsNaN(m.value) {
 			continue
@@ -207,18 +210,8 @@ func (c *Comparison) WriteText(w io.Writer) error {
 // is left out if it did not move.
 func compareTable(c *Comparison) *table {
 	t := newTable([]int{0, 1, 5}, "target", "metric", "old", "new", "change", "")
-	rows := slices.DeleteFunc(slices.Clone(c.Changes), func(x Change) bool { return !x.Judged && math.Abs(x.Worse) <= c.Max })
-	slices.SortStableFunc(rows, func(a, b Change) int {
-		switch {
-		case a.Regressed != b.Regressed && a.Regressed:
-			return -1
-		case a.Regressed != b.Regressed:
-			return 1
-		case a.Regressed && a.Worse != b.Worse:
-			return int(math.Copysign(1, b.Worse-a.Worse))
-		}
-		return 0
-	})
+	rest := slices.DeleteFunc(slices.Clone(c.Changes), func(x Change) bool { return x.Regressed || !x.Judged && math.Abs(x.Worse) <= c.Max })
+	rows := append(c.Regressions(), rest...)
 	for _, x := range rows {
 		t.row(printable(x.Target), x.Metric, value(x.Metric, x.Old), value(x.Metric, x.New), x.change(), x.outcome(c.Max))
 	}

@@ -10,9 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// The bound of the generator's lag above which its figures are in doubt.
-const lagBound = 5e-3
-
 // frameTime is how often a terminal is redrawn.
 const frameTime = 500 * time.Millisecond
 
@@ -25,6 +22,9 @@ type Screen struct {
 	// Size returns the columns and rows of the terminal; it is asked before
 	// every frame, so that a resize shows at once.
 	Size func() (cols, rows int)
+	// MaxLag is the lag of the generator, in seconds, above which its figures
+	// are in doubt.
+	MaxLag float64
 	// ASCII: no block characters, for a terminal without UTF-8.
 	ASCII bool
 }
@@ -37,6 +37,7 @@ type Live struct {
 	now  func() time.Time
 	stop chan struct{}
 	done chan struct{}
+	once sync.Once // Close
 
 	mu     sync.Mutex // guards the fields below
 	last   Snapshot
@@ -100,20 +101,19 @@ func (l *Live) Update(s Snapshot) {
 	_, _ = io.WriteString(l.s.W, printable(logLine(s))+"\n")
 }
 
-// Close gives the terminal back. Later updates are dropped.
+// Close gives the terminal back; when it returns, that is done, whoever began
+// it. Later updates are dropped.
 func (l *Live) Close() {
-	l.mu.Lock()
-	if l.closed {
+	l.once.Do(func() {
+		l.mu.Lock()
+		l.closed = true
 		l.mu.Unlock()
-		return
-	}
-	l.closed = true
-	close(l.stop)
-	l.mu.Unlock()
-	<-l.done
-	if l.s.TTY {
-		_, _ = io.WriteString(l.s.W, "\x1b[?7h\x1b[?25h\x1b[?1049l")
-	}
+		close(l.stop)
+		<-l.done
+		if l.s.TTY {
+			_, _ = io.WriteString(l.s.W, "\x1b[?7h\x1b[?25h\x1b[?1049l")
+		}
+	})
 }
 
 // rememberLocked adds a second to the history of each target.
@@ -215,7 +215,7 @@ func (l *Live) frame(s Snapshot, cols int) []styled {
 	if s.LagP99 > 0 { // a closed loop has no schedule
 		client += ", lag p99 " + seconds(s.LagP99)
 	}
-	if s.LagP99 > lagBound {
+	if s.LagP99 > l.s.MaxLag {
 		return append(lines, styled{client + "  TOO SLOW: the generator is the bottleneck", lookBad})
 	}
 	return append(lines, styled{client + "  ok", ""})

@@ -55,7 +55,7 @@ func frames(t *testing.T, out string) []string {
 
 func TestLiveTerminal(t *testing.T) {
 	var b bytes.Buffer
-	l := newLive(Screen{W: &b, TTY: true, Size: func() (int, int) { return 120, 40 }}, still)
+	l := newLive(Screen{W: &b, TTY: true, MaxLag: 5e-3, Size: func() (int, int) { return 120, 40 }}, still)
 	for _, s := range snapshots(23) {
 		l.Update(s)
 	}
@@ -68,6 +68,19 @@ func TestLiveTerminal(t *testing.T) {
 	}
 	all := frames(t, out)
 	golden(t, "live.ansi", []byte(strings.ReplaceAll(all[len(all)-1], "\x1b", "^[")))
+}
+
+// TestLiveLag: a generator that is late says so.
+func TestLiveLag(t *testing.T) {
+	var b bytes.Buffer
+	l := newLive(Screen{W: &b, TTY: true, MaxLag: 5e-3, Size: func() (int, int) { return 120, 40 }}, still)
+	s := snapshots(1)[0]
+	s.LagP99 = 6e-3
+	l.Update(s)
+	l.Close()
+	if !strings.Contains(b.String(), "lag p99 6.00ms  TOO SLOW") {
+		t.Errorf("got %q, want a warning", b.String())
+	}
 }
 
 // TestLiveResize: whatever the size is, no line is longer and no frame higher.

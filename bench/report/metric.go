@@ -28,11 +28,11 @@ type metric struct {
 }
 
 // metrics are the figures of a target, by the names that Ratio.Metric and
-// Verdict.Expr use.
-func (t *Target) metrics() []metric {
+// Verdict.Expr use. Without a schedule (open) response times are service times.
+func (t *Target) metrics(open bool) []metric {
 	var ms []metric
 	for i := range t.Ops {
-		ms = append(ms, t.Ops[i].metrics()...)
+		ms = append(ms, t.Ops[i].metrics(open)...)
 	}
 	if c := t.Cost; c != nil {
 		for _, m := range []metric{
@@ -56,14 +56,14 @@ func (t *Target) metrics() []metric {
 	return ms
 }
 
-func (o *Op) metrics() []metric {
+func (o *Op) metrics(open bool) []metric {
 	ms := []metric{{name: o.Name + ".rate", value: o.Rate, higher: true}}
 	if o.Bytes > 0 {
 		ms = append(ms, metric{name: o.Name + ".mbps", value: o.mb(), higher: true})
 	}
 	ms = append(ms, distMetrics(o.Name+".service", o.Service)...)
-	if a, b := o.Service, o.Response; a.P50 == b.P50 && a.P90 == b.P90 && a.P99 == b.P99 {
-		return ms // a closed loop has one kind of time
+	if !open {
+		return ms
 	}
 	return append(ms, distMetrics(o.Name+".response", o.Response)...)
 }

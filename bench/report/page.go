@@ -51,7 +51,7 @@ func (p *page) id() string {
 }
 
 // pageLimit is the most that a page may weigh.
-const pageLimit = 300 << 10
+const pageLimit = 300_000
 
 // WriteHTML writes the report as one file that needs nothing else: no script,
 // no font, no picture from elsewhere. It stays below 300 KB however long the
@@ -67,6 +67,7 @@ func WriteHTML(w io.Writer, r *Report) error {
 	p.raw("</title>\n<style>\n", style, "</style>\n</head>\n<body>\n<main>\n")
 	p.header(r)
 	p.summary(r)
+	p.findMaxTable(r)
 	p.charts(r.withTurns())
 	p.tables(r)
 	p.raw("</main>\n")

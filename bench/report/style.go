@@ -48,6 +48,7 @@ figcaption b { font-weight: 600; }
 .sw { display: inline-block; width: 18px; height: 0; margin-right: 6px; border-top: 3px solid currentColor; vertical-align: middle; } .dash .sw { border-top-style: dashed; border-top-width: 2px; }
 .a .sw { color: var(--a); } .b .sw { color: var(--b); } .c .sw { color: var(--c); } .d .sw { color: var(--d); } .g .sw { color: var(--g); }
 svg { display: block; width: 100%; height: auto; overflow: visible; font: 11.5px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "Noto Sans", sans-serif; font-variant-numeric: tabular-nums; }
+@media (max-width: 760px) { main { padding: 20px 14px 40px; } figure { overflow-x: auto; } svg.wide { min-width: 760px; } h1 { font-size: 23px; } }
 svg text { fill: var(--muted); } svg .name { fill: var(--fg); } svg .unit { font-style: italic; }
 svg path { fill: none; } .grid { stroke: var(--rule); stroke-width: 1; } .faint { stroke: var(--faint); } .axis { stroke: var(--g); stroke-width: 1; } .one { stroke: var(--fg); stroke-width: 1.2; }
 .cv { stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; } .cv.dash { stroke-width: 1.5; stroke-dasharray: 4 3.5; stroke-linecap: butt; } .cv.stick { stroke-width: 2; stroke-linecap: butt; }

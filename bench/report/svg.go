@@ -151,7 +151,11 @@ func px(v float64) string {
 // svg opens a picture with its name and description for those who do not see it.
 func (p *page) svg(width, height float64, title, desc string) {
 	a, b := p.id(), p.id()
-	p.rawf(`<svg viewBox="0 0 %s %s" role="img" aria-labelledby="%s %s"><title id="%s">`, px(width), px(height), a, b, a)
+	class := ""
+	if width >= wide {
+		class = ` class="wide"`
+	}
+	p.rawf(`<svg%s viewBox="0 0 %s %s" role="img" aria-labelledby="%s %s"><title id="%s">`, class, px(width), px(height), a, b, a)
 	p.text(title)
 	p.rawf(`</title><desc id="%s">`, b)
 	p.text(desc)

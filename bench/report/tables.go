@@ -79,7 +79,6 @@ func (p *page) tables(r *Report) {
 		p.raw("</div></section>\n")
 	}
 	p.abTable(r)
-	p.findMaxTable(r)
 	p.section("Run", "")
 	p.raw(`<div class="pair">`)
 	facts := r.facts()
@@ -138,11 +137,7 @@ func (p *page) findMaxTable(r *Report) {
 	if len(r.FindMax) == 0 {
 		return
 	}
-	note := "No rate held."
-	if best := r.best(); best > 0 {
-		note = "Highest rate that held: " + digits(best) + "/s"
-	}
-	p.section("Search for the highest rate", note)
+	p.section("Search for the highest rate", "The other figures are of the last step that held.")
 	p.htable(findMaxTable(r))
 	p.raw("</section>\n")
 }

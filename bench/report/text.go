@@ -156,18 +156,5 @@ func textFindMax(b *strings.Builder, r *Report) {
 	}
 	b.WriteString("\nsearch for the highest rate\n")
 	findMaxTable(r).write(b, "  ")
-	if best := r.best(); best > 0 {
-		fmt.Fprintf(b, "  highest rate that held: %s/s\n", digits(best))
-	}
-}
-
-// best is the highest rate of the search that held.
-func (r *Report) best() float64 {
-	var best float64
-	for _, p := range r.FindMax {
-		if p.OK {
-			best = max(best, p.Rate)
-		}
-	}
-	return best
+	fmt.Fprintf(b, "  %s\n", r.found())
 }

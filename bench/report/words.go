@@ -85,10 +85,33 @@ func (r *Report) state() state {
 	case len(r.Verdict) == 0:
 		s = state{"DONE", "no thresholds were set"}
 	}
+	if len(r.FindMax) > 0 && len(r.Invalid) == 0 {
+		s.why += "; " + r.found()
+	}
 	if r.Interrupted {
 		s.why += "; ended early, shows what it had by then"
 	}
 	return s
+}
+
+// found is the outcome of --find-max.
+func (r *Report) found() string {
+	best := r.best()
+	if best == 0 {
+		return fmt.Sprintf("no rate of %d held", len(r.FindMax))
+	}
+	return fmt.Sprintf("highest rate that held: %s/s", digits(best))
+}
+
+// best is the highest rate of the search that held.
+func (r *Report) best() float64 {
+	var best float64
+	for _, p := range r.FindMax {
+		if p.OK {
+			best = max(best, p.Rate)
+		}
+	}
+	return best
 }
 
 // failures are the operations that did not end well, late or dropped ones not

@@ -169,10 +169,11 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.out.write(cmd.OutOrStdout(), r); err != nil {
 		return err
 	}
-	if err := benchVerdict(r); err != nil || old == nil {
-		return err
+	verdict := benchVerdict(r)
+	if old == nil {
+		return verdict
 	}
-	return compareReports(f.out.text(cmd), old, r, maxRegress)
+	return cmp.Or(verdict, compareReports(f.out.text(cmd), old, r, maxRegress))
 }
 
 // benchVerdict turns a report into an exit code.

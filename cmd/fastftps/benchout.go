@@ -135,14 +135,16 @@ func compareReports(out io.Writer, old, now *report.Report, maxRegress float64) 
 func (o *benchOutput) observe(ctx context.Context, errOut io.Writer, c *bench.Config) (stop func()) {
 	file, isFile := errOut.(*os.File)
 	tty := o.live == "tty" || o.live == "auto" && isFile && term.IsTerminal(int(file.Fd()))
-	switch {
-	case o.quiet:
-		return func() {}
-	case o.live == "off":
-		c.Log = (&heldLog{out: errOut}).line
+	if o.quiet {
 		return func() {}
 	}
-	s := report.Screen{W: errOut, TTY: tty, ASCII: !utf8Terminal()}
+	log := &heldLog{out: errOut}
+	c.Log = log.line
+	if o.live == "off" {
+		return func() {}
+	}
+	log.hold = tty
+	s := report.Screen{W: errOut, TTY: tty, ASCII: !utf8Terminal(), MaxLag: c.MaxLag.Seconds()}
 	s.Size = func() (int, int) {
 		if !isFile {
 			return 0, 0
@@ -155,8 +157,6 @@ func (o *benchOutput) observe(ctx context.Context, errOut io.Writer, c *bench.Co
 	}
 	live := report.NewLive(s)
 	c.Observe = live.Update
-	log := &heldLog{out: errOut, hold: tty}
-	c.Log = log.line
 	// A second signal ends the process at once; the terminal is given back at
 	// the first.
 	restore := context.AfterFunc(ctx, func() { live.Close(); log.release() })
