@@ -32,7 +32,7 @@ func TestIntervalCoverage(t *testing.T) {
 	}{{4, 1}, {6, 1.1}, {12, 0.9}, {30, 1}} {
 		rng := rand.New(rand.NewPCG(1, uint64(test.n)))
 		held, decided := 0, 0
-		const trials = 120
+		const trials = 80
 		for range trials {
 			a, b := drawPairs(rng, test.n, test.effect, 0.05)
 			r := compare(a, b, rng.Uint64())[0]

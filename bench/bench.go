@@ -168,8 +168,9 @@ type segment struct {
 	rate    Rate   // 0 is a closed loop
 }
 
-// segment runs a segment to its end. It returns what was measured, nil when
-// nothing was: it was not to be, or the run was ended before.
+// segment runs a segment to its end. It returns what was measured; nil when
+// nothing was to be, or when the run was ended: half a turn is in the totals, but
+// not among the turns that are compared.
 func (b *bench) segment(s *server, seg segment) *report.Slice {
 	if b.ctx.Err() != nil {
 		return nil
@@ -191,6 +192,9 @@ func (b *bench) segment(s *server, seg segment) *report.Slice {
 	used := s.probe.used().minus(before)
 	var a *aggregate
 	b.collector.do(func() { a = b.collector.targets[s.index].end((end - from).Seconds(), used) })
+	if b.ctx.Err() != nil {
+		return nil
+	}
 	return &report.Slice{From: (from - b.collector.origin).Seconds(), Seconds: a.seconds, Metrics: a.metrics()}
 }
 

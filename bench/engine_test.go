@@ -80,7 +80,7 @@ func TestProtocols(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := config(t, "mixed", test.target)
-			c.Verify, c.Sizes = VerifyFull, Sizes{Median: 100 << 10, Sigma: 1}
+			c.Verify, c.Sizes = VerifyFull, Sizes{Median: 40 << 10, Sigma: 1}
 			test.change(&c)
 			target := measureUntil(t, c, func(r *report.Report) bool {
 				return did("retr", "stor")(r) && (test.check == nil || test.check(r.Targets[0].TLS))
@@ -98,7 +98,7 @@ func TestProtocols(t *testing.T) {
 func TestAborts(t *testing.T) {
 	_, implicit, _ := startEngine(t)
 	c := config(t, "retr", implicit)
-	c.Scenario.abort, c.Sizes = chance{of: 0.5, after: time.Millisecond}, Sizes{Median: 32 << 20}
+	c.Scenario.abort, c.Sizes = chance{of: 0.5, after: time.Millisecond}, Sizes{Median: 16 << 20}
 	c.Files = 1
 	target := measureUntil(t, c, did("abort")).Targets[0]
 	if o := opOf(t, target, "abort"); o.OK == 0 || o.OK != o.N || len(target.Errors) > 0 {

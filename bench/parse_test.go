@@ -150,6 +150,10 @@ seed = 7
 rate = "200/s"
 arrival = "poisson"
 max_inflight = 2000
+clients = 64
+duration = "60s"
+files = 500
+size = "lognormal:64k:2.0"
 [session]
 login = true
 ops = ["list /", "retr ${file} x3", "think 200ms..2s", "stor ${tmp} size=lognormal:128KiB:1.5", "quit"]
@@ -168,6 +172,9 @@ keepalive = "30s"
 	f := s.File
 	if s.Name != "hosting-day" || f.Seed != 7 || f.Rate.To != 200 || !f.Poisson || f.MaxInflight != 2000 || !s.visit || !s.walk {
 		t.Errorf("got %+v", s)
+	}
+	if f.Clients != 64 || f.Duration != time.Minute || f.Files != 500 || s.DefaultSizes() != (Sizes{64 << 10, 2}) {
+		t.Errorf("got %+v", f)
 	}
 	if len(s.steps) != 6 || s.steps[0].line != "LIST /" || s.steps[3].kind != stepRetr || s.steps[4].hi != 2*time.Second || s.steps[5].sizes.Sigma != 1.5 {
 		t.Errorf("got steps %+v", s.steps)

@@ -241,6 +241,32 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+// TestInterruptAB: a turn that was cut short is not compared.
+func TestInterruptAB(t *testing.T) {
+	f := newFake(t, false, nil)
+	c := config(t, "list", f.url(), f.url())
+	c.Duration, c.Slice = time.Hour, 1100*time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	c.Observe = func(s report.Snapshot) {
+		if strings.HasPrefix(s.Stage, "slice B 2") || strings.HasPrefix(s.Stage, "slice A 3") {
+			cancel()
+		}
+	}
+	r, err := Run(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := r.Targets[0].Slices, r.Targets[1].Slices
+	if !r.Interrupted || len(a) == 0 || len(b) == 0 {
+		t.Fatalf("interrupted %v, %d and %d slices", r.Interrupted, len(a), len(b))
+	}
+	for _, s := range append(a, b...) {
+		if s.Seconds < 1 {
+			t.Errorf("a slice of %.2f s is among those of 1.1 s", s.Seconds)
+		}
+	}
+}
+
 // TestInterruptStuck: an operation that waits for a dead server does not keep us.
 func TestInterruptStuck(t *testing.T) {
 	stuck, release := make(chan struct{}, 10), make(chan struct{})

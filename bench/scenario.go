@@ -97,8 +97,11 @@ func ParseScenario(name string) (Scenario, error) {
 	return s, nil
 }
 
-// DefaultSizes returns how large files are when nobody says.
+// DefaultSizes returns how large files are when no flag says.
 func (s Scenario) DefaultSizes() Sizes {
+	if s.File.Sizes != nil {
+		return *s.File.Sizes
+	}
 	if s.Name == "smallfiles" {
 		return Sizes{Median: 1 << 10}
 	}

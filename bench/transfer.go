@@ -213,7 +213,7 @@ func (w *worker) send(c *ftpclient.Client, data *ftpclient.Conn, b body) error {
 		_, err := c.SendBody(data, &reader{content: w.b.content, body: b})
 		return err
 	}
-	const piece = 64 << 10
+	const piece = 256 << 10
 	for off := int64(0); off < b.size; off += piece {
 		if _, err := data.Write(w.b.content.window(b, off, piece)); err != nil {
 			return err
