@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -79,4 +80,20 @@ func (g *cgroup) usage() (user, sys time.Duration, err error) {
 	return time.Duration(field(data, "user ")) * unit, time.Duration(field(data, "system ")) * unit, nil
 }
 
-func (g *cgroup) remove() { _ = os.Remove(g.dir) } // fails while the server lives
+// remove ends what is still in the group, children that left the server's process
+// group included, and takes the group away.
+func (g *cgroup) remove() {
+	deadline := time.Now().Add(5 * time.Second)
+	for os.Remove(g.dir) != nil && time.Now().Before(deadline) {
+		data, err := os.ReadFile(filepath.Join(g.dir, "cgroup.procs"))
+		if err != nil {
+			return // it is gone
+		}
+		for word := range strings.FieldsSeq(string(data)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have gone
+			}
+		}
+		time.Sleep(5 * time.Millisecond) // the kernel tells nobody when it has
+	}
+}

@@ -102,7 +102,7 @@ func TestSpawn(t *testing.T) {
 	}
 
 	c = config(t, "list", f.url())
-	c.Targets[0].Spawn = "sh -c 'sleep 1000 & echo $! >" + t.TempDir() + "/pid; wait'"
+	c.Targets[0].Spawn = "sh -c 'setsid sleep 20 & sleep 1000 & echo $! >" + t.TempDir() + "/pid; wait'"
 	s, err := spawn(c.Targets[0].Spawn, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +111,11 @@ func TestSpawn(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.stop()
+	if s.group != nil {
+		if _, err := os.Stat(s.group.dir); err == nil {
+			t.Errorf("the control group %s stays there", s.group.dir)
+		}
+	}
 	if group := s.cmd.Process.Pid; groupLives(group) {
 		t.Errorf("processes of group %d live on", group)
 	}
