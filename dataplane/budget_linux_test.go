@@ -12,7 +12,7 @@ import (
 func TestBudgetHolds(t *testing.T) { bothEngines(t, testBudgetHolds) }
 
 func testBudgetHolds(t *testing.T) {
-	const readers, budget = 300, 4 << 20
+	const readers, budget = 120, 4 << 20
 	p, id := newPlane(t, Config{Budget: budget}), identity(t)
 	body := make([]byte, 16<<20)
 	before := heap()

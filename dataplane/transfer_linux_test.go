@@ -25,7 +25,7 @@ var modes = []struct {
 }
 
 // sizes go around the edges of blocks.
-var sizes = []int{0, 1, 16<<10 - 1, 16 << 10, 16<<10 + 1, 64 << 10, 3<<20 + 7}
+var sizes = []int{0, 1, 16<<10 - 1, 16 << 10, 16<<10 + 1, 64 << 10, 1<<20 + 7}
 
 // encode is what a client makes of a text of ours, or its inverse: TYPE, then MODE.
 func encode(j Job, p []byte) []byte {
