@@ -33,12 +33,7 @@ race:
 
 ## fuzz: every fuzz target for FUZZTIME
 fuzz:
-	@set -e; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
-	  for f in $$(grep -ho --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' $$pkg/*_test.go | sed 's/func //' | sort -u); do \
-	    echo "== $$pkg $$f"; \
-	    $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; \
-	  done; \
-	done
+	./scripts/fuzz.sh $(FUZZTIME)
 
 ## interop: real clients against the built binary; installs them with apt-get
 interop: build
