@@ -256,3 +256,22 @@ func TestLogReopen(t *testing.T) {
 		t.Errorf("got %q and %q, %v %v", old, now, err1, err2)
 	}
 }
+
+// TestDescriptors: what sessions, transfers and the reserve may hold at once is
+// never more than there is.
+func TestDescriptors(t *testing.T) {
+	for _, tt := range []struct{ all, sessions, transfers, wantSessions, wantTransfers int }{
+		{1 << 20, 10_000, 10_000, 10_000, 10_000},
+		{20_000, 10_000, 10_000, 10_000, 4671},
+		{20_000, 100_000, 10_000, 15_000, 2171},
+		{1024, 10_000, 10_000, 768, 96},
+		{1024, 10, 5, 10, 5},
+		{64, 10_000, 10_000, 48, 1},
+	} {
+		sessions, transfers := share3to1(tt.all, tt.sessions, tt.transfers)
+		if sessions != tt.wantSessions || transfers != tt.wantTransfers {
+			t.Errorf("%d descriptors for %d sessions and %d transfers: got %d and %d, want %d and %d",
+				tt.all, tt.sessions, tt.transfers, sessions, transfers, tt.wantSessions, tt.wantTransfers)
+		}
+	}
+}

@@ -42,6 +42,7 @@ type server struct {
 	pool     *auth.Pool
 	users    *auth.Users // nil for a share
 	slowdown *auth.Slowdown
+	roots    *osfs.Roots
 	engine   *engine.Engine
 	http     *http.Server // nil when metrics.addr is empty
 }
@@ -80,7 +81,7 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) error {
 
 // newServer builds everything and binds the listeners.
 func newServer(cfg *config.Config, o serveOptions) (_ *server, err error) {
-	s := &server{started: cfg, load: o.load, metrics: metrics.NewServer(version().Version, version().Revision, runtime.Version())}
+	s := &server{roots: osfs.NewRoots(osfs.Options{}), started: cfg, load: o.load, metrics: metrics.NewServer(version().Version, version().Revision, runtime.Version())}
 	s.cfg.Store(cfg)
 	defer func() {
 		if err != nil {
@@ -169,10 +170,11 @@ func slowdownOptions(a *config.Auth) auth.SlowdownOptions {
 func (s *server) engineConfig() engine.Config {
 	cfg := s.cfg.Load()
 	l := &cfg.Limits
+	sessions, transfers := s.fit(l)
 	conf := engine.Config{
-		Session: s.sessionConfig(cfg), Data: dataConfig(cfg), Identity: s.identity,
+		Session: s.sessionConfig(cfg), Data: dataConfig(cfg, transfers), Identity: s.identity,
 		Reuse: reuseOf(cfg.TLS.DataReuse), Log: s.log.Logger, Metrics: s.metrics, Advertise: s.advertise, Banned: s.slowdown.Banned,
-		MaxSessions: s.maxSessions(), MaxSessionsPerIP: l.MaxSessionsPerIP, AcceptRatePerIP: l.AcceptRatePerIP,
+		MaxSessions: sessions, MaxSessionsPerIP: l.MaxSessionsPerIP, AcceptRatePerIP: l.AcceptRatePerIP,
 		MaxHandshakes: l.MaxHandshakes, MaxPendingInput: int(l.MaxPendingInput), FSWorkers: l.FSWorkers,
 		LoginWorkers: loginWorkers(l), CPUWorkers: l.CPUWorkers, HandshakeTimeout: l.HandshakeTimeout,
 		LoginTimeout: l.LoginTimeout, IdleTimeout: l.IdleTimeout, WriteTimeout: l.WriteTimeout,
@@ -194,7 +196,7 @@ func (s *server) sessionConfig(cfg *config.Config) session.Config {
 	l, t, st := &cfg.Limits, &cfg.TLS, &cfg.Storage
 	conf := session.Config{
 		RequireProt: t.ProtC == "deny", CCC: t.CCC, LenientPBSZ: t.LenientPBSZ, ModeZ: st.ModeZ, HideDot: st.HideDotfiles,
-		Greeting: "fastftps ready", Version: version().Version, Auth: s.auth, OpenFS: openHome,
+		Greeting: "fastftps ready", Version: version().Version, Auth: s.auth, OpenFS: s.openHome,
 		Now: time.Now, Umask: st.Umask, Durable: st.Durability == "fsync", UploadClose: closeRuleOf(t.UploadClose),
 		MaxUpload: l.MaxUpload, MaxIdle: l.MaxIdle, IdleTimeout: l.IdleTimeout, MaxAttempts: l.MaxLoginAttempts,
 		MaxBadCommands: l.MaxBadCommands, MaxPendingCommands: l.MaxPendingCommands, MaxPendingBytes: int(l.MaxPendingInput),
@@ -207,10 +209,10 @@ func (s *server) sessionConfig(cfg *config.Config) session.Config {
 	return conf
 }
 
-func dataConfig(cfg *config.Config) dataplane.Config {
+func dataConfig(cfg *config.Config, transfers int) dataplane.Config {
 	l, p := &cfg.Limits, &cfg.Passive
 	conf := dataplane.Config{
-		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: l.MaxTransfers, Budget: l.MemoryBudget(),
+		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: transfers, Budget: l.MemoryBudget(),
 		ConnectWait: p.ConnectTimeout, DialTimeout: cfg.Active.ConnectTimeout, TLSTimeout: l.DataHandshakeTimeout,
 		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout, Engine: engineOf(cfg.TLS.Engine),
 	}
@@ -221,8 +223,8 @@ func dataConfig(cfg *config.Config) dataplane.Config {
 }
 
 // openHome opens the jail of a user. The host's path never leaves the server.
-func openHome(_ context.Context, u *auth.User) (storage.FS, error) {
-	return osfs.New(u.Home, osfs.Options{})
+func (s *server) openHome(_ context.Context, u *auth.User) (storage.FS, error) {
+	return s.roots.Open(u.Home)
 }
 
 // advertise returns the address for 227.
@@ -233,18 +235,29 @@ func (s *server) advertise(remote, local netip.Addr) netip.Addr {
 	return local
 }
 
-// maxSessions is limits.max_sessions, or less when there are not three
-// descriptors for each: a control connection, a data connection and a file.
-func (s *server) maxSessions() int {
+// fit lowers limits.max_sessions and limits.max_transfers to what RLIMIT_NOFILE
+// allows.
+func (s *server) fit(l *config.Limits) (sessions, transfers int) {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
-		return s.cfg.Load().Limits.MaxSessions
+		return l.MaxSessions, l.MaxTransfers
 	}
-	fit := int(min(r.Cur, 1<<30) / 3)
-	if fit < s.cfg.Load().Limits.MaxSessions {
-		s.log.Warn("fewer sessions than configured: the descriptor limit is low", "max_sessions", fit, "nofile", r.Cur)
+	all := int(min(r.Cur, 1<<30))
+	sessions, transfers = share3to1(all, l.MaxSessions, l.MaxTransfers)
+	if sessions < l.MaxSessions || transfers < l.MaxTransfers {
+		s.log.Warn("less than configured: the descriptor limit is low", "max_sessions", sessions, "max_transfers", transfers, "nofile", all)
 	}
-	return max(1, min(fit, s.cfg.Load().Limits.MaxSessions))
+	return sessions, transfers
+}
+
+// share3to1 divides descriptors. A session holds one, and with its neighbours of
+// the same home another; a transfer holds two, the data connection and the file.
+// Sessions get three quarters at most, so that those that wait leave some to
+// those that work, and listeners, homes, logs and commands have a reserve.
+func share3to1(all, sessions, transfers int) (int, int) {
+	reserve := 32 + all/32
+	sessions = max(1, min(sessions, all/4*3))
+	return sessions, max(1, min(transfers, (all-sessions-reserve)/2))
 }
 
 func modeOf(s string) session.Mode {
