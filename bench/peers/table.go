@@ -140,8 +140,11 @@ func (t *table) writeRows(b *strings.Builder) {
 	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(products)) + "\n")
 	var notes []string
 	for i, r := range t.rows {
-		best, ratio := t.ratio(i)
-		fmt.Fprintf(b, "| %s | %s | **%.2f** %s |", r.name, r.unit, ratio, best)
+		beside := "–"
+		if best, ratio := t.ratio(i); best != "" {
+			beside = fmt.Sprintf("**%.2f** %s", ratio, best)
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |", r.name, r.unit, beside)
 		for _, p := range products {
 			switch v := t.values[i][p.name]; {
 			case len(v) > 0:

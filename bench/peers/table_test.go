@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"fastftps/bench/report"
+)
+
+func TestSpread(t *testing.T) {
+	for _, tt := range []struct {
+		in   []float64
+		want string
+	}{
+		{[]float64{3, 1, 2}, "2.00 (1.00–3.00)"},
+		{[]float64{4, 1, 2, 3}, "2.50 (1.00–4.00)"},
+		{[]float64{0.123456}, "0.123 (0.123–0.123)"},
+		{[]float64{1234, 56.78, 99.99}, "100.0 (56.8–1234)"},
+	} {
+		if got := spreadOf(tt.in).String(); got != tt.want {
+			t.Errorf("%v: got %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// TestTable: the ratio is that of the medians to the best peer; what could not be
+// measured is said, and is no zero.
+func TestTable(t *testing.T) {
+	tab := newTable([]row{
+		{name: "download", unit: "CPU s/GB", mode: explicit, args: []string{"-s", "/tmp/x/list.toml"}},
+		{name: "implicit", unit: "CPU s/GB", mode: implicit},
+	})
+	for _, v := range []float64{0.5, 0.4, 0.6} {
+		tab.note(0, "fastftps", v, nil)
+		tab.note(0, "vsftpd", 2*v, nil)
+		tab.note(0, "Pure-FTPd", 1.5*v, nil)
+	}
+	tab.note(0, "ProFTPD", 0, errors.New("broke\ndown"))
+	tab.note(1, "fastftps", 1, nil)
+	if best, ratio := tab.ratio(0); best != "Pure-FTPd" || ratio != 1.5 {
+		t.Errorf("got %q, %v, want Pure-FTPd, 1.5", best, ratio)
+	}
+	if best, ratio := tab.ratio(1); best != "" || ratio != 0 {
+		t.Errorf("without a peer: got %q, %v", best, ratio)
+	}
+	var b strings.Builder
+	tab.writeRows(&b)
+	for _, want := range []string{
+		"| download | CPU s/GB | **1.50** Pure-FTPd | 0.500 (0.400–0.600) | 1.00 (0.800–1.20) | – | 0.750 (0.600–0.900) | – |",
+		"| implicit | CPU s/GB | – | 1.00 (1.00–1.00) | – | – | – | – |",
+		"`-s list.toml ftpes://…`",
+		"- download, ProFTPD: broke down\n",
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, b.String())
+		}
+	}
+}
+
+// TestRows: every row knows what its value is.
+func TestRows(t *testing.T) {
+	empty := &report.Target{}
+	full := &report.Target{
+		Ops:  []report.Op{{OK: 4, Bytes: 2e9}, {OK: 1, Bytes: 5e8}},
+		Cost: &report.Cost{CPUSeconds: 5, KiBPerIdle: 7},
+	}
+	want := map[string]float64{"CPU s/GB": 2, "CPU ms/file": 1000, "CPU ms/login": 1000, "CPU ms/listing": 1000, "KiB PSS": 7}
+	for _, r := range rows("") {
+		if _, err := r.value(empty); err == nil {
+			t.Errorf("%s: a value of nothing", r.name)
+		}
+		if v, err := r.value(full); err != nil || v != want[r.unit] {
+			t.Errorf("%s: got %v, %v, want %v", r.name, v, err, want[r.unit])
+		}
+	}
+}
