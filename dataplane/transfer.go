@@ -85,8 +85,12 @@ func (t *transfer) stop(why Cause) {
 	defer t.mu.Unlock()
 	switch {
 	case t.over:
-		if why == CauseShutdown && t.conn != nil {
-			t.conn.SetDeadline(longAgo) // ends the drain
+		if why != CauseShutdown {
+			return
+		}
+		t.stopped = why // a drain that is about to begin looks here
+		if t.conn != nil {
+			t.conn.SetDeadline(longAgo) // ends one that runs
 		}
 	case t.stopped == CauseOK:
 		t.stopped = why

@@ -333,6 +333,29 @@ func TestDrain(t *testing.T) {
 	p.Close()
 }
 
+// A plane that stops between a transfer's result and its drain ends the drain
+// all the same.
+func TestStopBeforeDrain(t *testing.T) {
+	p := newPlane(t, Config{DrainTime: time.Hour})
+	s := newPeer(t, p)
+	s.dial(s.passive())
+	until(t, "the connection is held", s.held)
+	x := &transfer{plane: p, conn: s.lease.conn, over: true, quit: make(chan struct{})}
+	x.stop(CauseShutdown)
+	drained := make(chan struct{})
+	go func() {
+		x.drain()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+	case <-time.After(10 * time.Second):
+		t.Error("the drain goes on")
+		x.conn.SetDeadline(longAgo)
+		<-drained
+	}
+}
+
 func TestConfig(t *testing.T) {
 	for _, tt := range []struct {
 		name string
