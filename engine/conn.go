@@ -69,6 +69,7 @@ type conn struct {
 	draining  bool
 	born      time.Duration // when it was accepted, since the engine's start
 	loginBy   time.Duration // when login must be done
+	loggedIn  bool          // at the end of the last turn
 	seen      time.Duration // when the peer was heard last
 	phaseFrom time.Duration // when the phase began
 	why       string        // why the connection ended
@@ -255,6 +256,7 @@ func (c *conn) turn() (over bool) {
 	if c.advance() == handedOver {
 		return true
 	}
+	c.renewLogin()
 	c.setDeadline()
 	c.countState()
 	return c.rest()
@@ -423,7 +425,6 @@ func (c *conn) advance() outcome {
 		case session.Restart:
 			c.act = session.Continue
 			c.sess.Cleared()
-			c.loginBy = c.engine.now() + c.conf.LoginTimeout
 			c.enter(phaseRestart)
 		case session.Close:
 			c.linger()
