@@ -103,6 +103,7 @@ const (
 // struct exists until the client has sent something.
 func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 	c := &conn{engine: e, conf: e.live.Load(), ln: ln, id: e.nextID.Add(1), endpoint: ep}
+	c.box.owned = true // before others can see it
 	now := e.now()
 	c.born, c.seen, c.phaseFrom = now, now, now
 	c.loginBy = now + c.conf.LoginTimeout
@@ -110,9 +111,11 @@ func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 		c.phase = phaseHandshake
 	}
 	e.conns.add(c)
+	if e.draining.Load() { // Shutdown may have looked before
+		c.leave(evDrain)
+	}
 	e.metrics.Connections[metricMode(ln.Mode)].Inc()
 	e.metrics.Sessions[c.counted].Inc()
-	c.box.owned = true
 	if ln.Mode != session.Implicit {
 		c.makeSession()
 		c.sess.Open()
