@@ -45,7 +45,7 @@ type passivePool struct {
 	closed bool
 	groups map[netip.Addr]*group
 	leases []*lease // all of them, for sweep
-	ghosts []*ghost // all of them, the oldest first, for sweep
+	ghosts []*ghost // all of them, for sweep
 
 	unclaimed map[*net.TCPConn]struct{} // on shared ports, until their ticket is seen
 }

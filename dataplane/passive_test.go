@@ -414,6 +414,34 @@ func testLateConnection(t *testing.T) {
 		b.expect(b.tls(b.dial(to)), []byte("b"))
 		b.want(CauseOK)
 	})
+	t.Run("the only port, left by both", func(t *testing.T) {
+		p := rangePlane(t, 1)
+		a, b := newPeer(t, p, underTLS(id)), newPeer(t, p, underTLS(id))
+		a.login(id)
+		b.login(id)
+		to := a.passive()
+		a.Drop()
+		b.passive()
+		b.passive()
+		b.start(Job{File: newMemFile([]byte("b")), Length: 1, Private: true})
+		if err := a.tls(a.dial(to)).Handshake(); err == nil {
+			t.Error("the late connection was taken")
+		}
+		b.expect(b.tls(b.dial(to)), []byte("b"))
+		b.want(CauseOK)
+	})
+	t.Run("one ghost a port", func(t *testing.T) {
+		p := rangePlane(t, 2)
+		a := newPeer(t, p)
+		for range 100 {
+			a.passive()
+		}
+		p.pool.mu.Lock()
+		defer p.pool.mu.Unlock()
+		if n := len(p.pool.ghosts); n > 2 {
+			t.Errorf("100 leases left %d ghosts on two ports", n)
+		}
+	})
 	t.Run("not for ever", func(t *testing.T) {
 		p := rangePlane(t, 1)
 		a, b := newPeer(t, p, underTLS(id)), newPeer(t, p, underTLS(id))

@@ -35,7 +35,7 @@ type port struct {
 type ghost struct {
 	port   *port
 	client netip.Addr
-	owner  *Channel
+	owner  *Channel // nil: several
 	until  time.Time
 }
 
@@ -46,23 +46,31 @@ func (pt *port) hauntedLocked(client netip.Addr, owner *Channel) bool {
 	return gh != nil && gh.owner != owner
 }
 
-// hauntLocked remembers a lease that ended without its connection.
+// hauntLocked remembers a lease that ended without its connection. There is one
+// ghost a port and client, however often they part; that of several sessions is
+// a stranger to all.
 func (p *passivePool) hauntLocked(l *lease) {
-	gh := &ghost{port: l.port, client: l.client, owner: l.owner, until: time.Now().Add(lateAfter)}
-	l.port.ghosts[l.client] = gh
-	p.ghosts = append(p.ghosts, gh)
+	gh := l.port.ghosts[l.client]
+	switch {
+	case gh == nil:
+		gh = &ghost{port: l.port, client: l.client, owner: l.owner}
+		l.port.ghosts[l.client] = gh
+		p.ghosts = append(p.ghosts, gh)
+	case gh.owner != l.owner:
+		gh.owner = nil
+	}
+	gh.until = time.Now().Add(lateAfter)
 }
 
 // exorciseLocked forgets the ghosts that are old enough at the time now.
 func (p *passivePool) exorciseLocked(now time.Time) {
-	n := 0
-	for n < len(p.ghosts) && !now.Before(p.ghosts[n].until) {
-		if gh := p.ghosts[n]; gh.port.ghosts[gh.client] == gh {
-			delete(gh.port.ghosts, gh.client)
+	p.ghosts = slices.DeleteFunc(p.ghosts, func(gh *ghost) bool {
+		if now.Before(gh.until) {
+			return false
 		}
-		n++
-	}
-	p.ghosts = slices.Delete(p.ghosts, 0, n)
+		delete(gh.port.ghosts, gh.client)
+		return true
+	})
 }
 
 func (p *passivePool) groupLocked(local netip.Addr) *group {

@@ -69,6 +69,7 @@ type conn struct {
 	draining  bool
 	born      time.Duration // when it was accepted, since the engine's start
 	loginBy   time.Duration // when login must be done
+	loggedIn  bool          // at the end of the last turn
 	seen      time.Duration // when the peer was heard last
 	phaseFrom time.Duration // when the phase began
 	why       string        // why the connection ended
@@ -102,6 +103,7 @@ const (
 // struct exists until the client has sent something.
 func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 	c := &conn{engine: e, conf: e.live.Load(), ln: ln, id: e.nextID.Add(1), endpoint: ep}
+	c.box.owned = true // before others can see it
 	now := e.now()
 	c.born, c.seen, c.phaseFrom = now, now, now
 	c.loginBy = now + c.conf.LoginTimeout
@@ -109,9 +111,11 @@ func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 		c.phase = phaseHandshake
 	}
 	e.conns.add(c)
+	if e.draining.Load() { // Shutdown may have looked before
+		c.leave(evDrain)
+	}
 	e.metrics.Connections[metricMode(ln.Mode)].Inc()
 	e.metrics.Sessions[c.counted].Inc()
-	c.box.owned = true
 	if ln.Mode != session.Implicit {
 		c.makeSession()
 		c.sess.Open()
@@ -255,6 +259,7 @@ func (c *conn) turn() (over bool) {
 	if c.advance() == handedOver {
 		return true
 	}
+	c.renewLogin()
 	c.setDeadline()
 	c.countState()
 	return c.rest()
@@ -423,7 +428,6 @@ func (c *conn) advance() outcome {
 		case session.Restart:
 			c.act = session.Continue
 			c.sess.Cleared()
-			c.loginBy = c.engine.now() + c.conf.LoginTimeout
 			c.enter(phaseRestart)
 		case session.Close:
 			c.linger()

@@ -41,6 +41,17 @@ func (c *conn) nextDeadline() time.Duration {
 	return c.seen + c.idleLimit()
 }
 
+// renewLogin gives a client whose login has ended, by REIN or AUTH, the time for
+// another one. Who was not logged in gets no more: else REIN could put the limit
+// off for ever.
+func (c *conn) renewLogin() {
+	in := c.sess != nil && c.sess.LoggedIn()
+	if c.loggedIn && !in {
+		c.loginBy = c.engine.now() + c.conf.LoginTimeout
+	}
+	c.loggedIn = in
+}
+
 // idleLimit is how long a logged-in client may be silent. It rests during a
 // transfer.
 func (c *conn) idleLimit() time.Duration {

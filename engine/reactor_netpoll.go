@@ -249,6 +249,9 @@ func (p *pollConn) shut(how int) {
 type pollListener struct {
 	*listener
 	fd int
+
+	mu    sync.Mutex // guards spare
+	spare int        // descriptor kept for turnAway; -1 for none
 }
 
 // newPollListener makes the descriptor known to netpoll.
@@ -257,17 +260,61 @@ func newPollListener(e *Engine, ln *listener) (*pollListener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &pollListener{listener: ln}
+	l := &pollListener{listener: ln, spare: spareDescriptor()}
 	if err := rc.Control(func(fd uintptr) { l.fd = int(fd) }); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
+// spareDescriptor opens a descriptor to be given up later, -1 when there is none.
+func spareDescriptor() int {
+	fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	return fd
+}
+
 // Fd, Addr and Close implement netpoll.Listener.
 func (l *pollListener) Fd() int        { return l.fd }
 func (l *pollListener) Addr() net.Addr { return l.ln.Addr() }
-func (l *pollListener) Close() error   { return l.close() }
+
+// Close closes the descriptors.
+func (l *pollListener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropSpareLocked()
+	return l.close()
+}
+
+// turnAway closes a connection for which there is no descriptor, with the spare
+// one. netpoll must not hear of it: it takes the listener out of its loop, which
+// it can do only once, and spins ever after, with a new goroutine each turn.
+// Without a spare one the loop is held up a moment, lest it spin here.
+func (l *pollListener) turnAway() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.spare < 0 {
+		time.Sleep(noSpareDelay)
+	}
+	l.dropSpareLocked()
+	if fd, _, err := accept(l.fd); err == nil {
+		_ = unix.Close(fd)
+	}
+	l.spare = spareDescriptor()
+}
+
+// noSpareDelay is how long the event loop stands still when not even the spare
+// descriptor is there. Others have taken it: they will give some back.
+const noSpareDelay = 5 * time.Millisecond
+
+func (l *pollListener) dropSpareLocked() {
+	if l.spare >= 0 {
+		_ = unix.Close(l.spare)
+		l.spare = -1
+	}
+}
 
 // Accept implements netpoll.Listener. It runs on the event loop. nil, nil means
 // that there is nothing to accept, or that the connection was refused before
@@ -278,6 +325,10 @@ func (l *pollListener) Accept() (net.Conn, error) {
 	case err == unix.EAGAIN, err == unix.ECONNABORTED, err == unix.EINTR:
 		return nil, nil
 	case err == unix.EINVAL && l.engine.draining.Load():
+		return nil, nil
+	case err == unix.EMFILE, err == unix.ENFILE:
+		l.engine.noDescriptor(err)
+		l.turnAway()
 		return nil, nil
 	case err != nil:
 		l.engine.noDescriptor(err)

@@ -375,7 +375,7 @@ func parseFactChange(fact, value string) (factChange, reply) {
 		perm := fs.FileMode(mode) & fs.ModePerm
 		return factChange{
 			shown: "UNIX.mode=0" + strconv.FormatUint(uint64(perm), 8),
-			apply: func(f storage.FS, p storage.Path) error { return f.Chmod(p, perm) },
+			apply: func(f storage.FS, p storage.Path) error { return chmod(f, p, perm) },
 		}, reply{}
 	}
 	return factChange{}, reply{codec.C504BadParameter, "Fact " + string(codec.AppendSafe(nil, fact)) + " cannot be set"}

@@ -10,6 +10,7 @@ import (
 	"fastftps/auth"
 	"fastftps/codec"
 	"fastftps/metrics"
+	"fastftps/storage"
 )
 
 // siteCommands is the one row of SITE; what may follow it has a table of its
@@ -92,9 +93,18 @@ func (s *Session) siteChmod(arg string) (reply, error) {
 	}
 	p, err := s.path(path)
 	if err == nil {
-		err = s.fs.Chmod(p, fs.FileMode(mode)&fs.ModePerm)
+		err = chmod(s.fs, p, fs.FileMode(mode)&fs.ModePerm)
 	}
 	return reply{codec.C200OK, "Mode set"}, err
+}
+
+// chmod sets permission bits, but not those of the top of the tree: a client
+// that took them away could not give them back.
+func chmod(f storage.FS, p storage.Path, perm fs.FileMode) error {
+	if p == storage.Root {
+		return fs.ErrPermission
+	}
+	return f.Chmod(p, perm)
 }
 
 // siteUtime sets the modification time, in one of two forms:

@@ -171,8 +171,17 @@ func (s *Session) createOptions(excl bool) storage.CreateOptions {
 		// 0 would be the storage's default, which may be more than the umask lets through.
 		Perm:  max(0o666&^fs.FileMode(s.umask), 0o200),
 		Fsync: s.cfg.Durable,
-		Size:  s.allo,
+		Size:  s.announced(),
 	}
+}
+
+// announced is the size that ALLO told, as far as one upload may go: the storage
+// reserves it.
+func (s *Session) announced() int64 {
+	if s.cfg.MaxUpload > 0 {
+		return min(s.allo, s.cfg.MaxUpload)
+	}
+	return s.allo
 }
 
 // receive hands an open upload to the data plane.

@@ -129,6 +129,36 @@ func TestFlushBehindTransfer(t *testing.T) {
 	}
 }
 
+// TestFlushDuringTransfer: STAT is answered while a transfer runs, but no faster
+// than its replies are sent. What was not taken for that lies behind the commands
+// that are queued: none of those may cross a border of TLS.
+func TestFlushDuringTransfer(t *testing.T) {
+	m := newMemory(t, setup(t, "ccc: yes\n"))
+	m.send(t, "AUTH TLS")
+	if err := m.Handshake(""); err != nil {
+		t.Fatal(err)
+	}
+	m.login(t)
+	m.send(t, "PASV")
+	m.send(t, "RETR a.txt")
+	lines := []byte("CCC\r\n" + strings.Repeat("STAT\r\n", 2000))
+	n, act := m.s.Feed(lines)
+	if act != Flush || n == len(lines) {
+		t.Fatalf("got action %d after %d of %d bytes, want Flush before the end", act, n, len(lines))
+	}
+	if got := len(m.s.Out()); got > 2*maxOut {
+		t.Errorf("got %d bytes of replies, want at most %d", got, 2*maxOut)
+	}
+	m.s.Sent()
+	if act := m.s.Resume(); act != Continue {
+		t.Errorf("once sent: got action %d, want Continue", act)
+	}
+	act = m.s.TransferDone(Result{Cause: CauseOK})
+	if got := string(m.s.Out()); act != Close || !strings.Contains(got, "\r\n503 Nothing may follow") {
+		t.Errorf("CCC: got action %d, %q, want Close and 503", act, got)
+	}
+}
+
 // TestStop: 421 and the end, unless nothing was said yet.
 func TestStop(t *testing.T) {
 	m := newMemory(t, setup(t, ""))

@@ -89,6 +89,7 @@ type Session struct {
 	dec        codec.Decoder
 	out        []byte // replies not yet taken by the driver
 	more       bool   // bytes follow the command that is being executed
+	unfed      bool   // the driver has bytes that Feed did not take
 	bad        int    // unknown commands before login
 
 	// Login.
@@ -211,6 +212,12 @@ func (s *Session) Sent() {
 // fed again; after StartTLS, EndTLS and Restart there is no rest, for bytes
 // behind those commands close the connection.
 func (s *Session) Feed(p []byte) (n int, act Action) {
+	n, act = s.feed(p)
+	s.unfed = n < len(p)
+	return n, act
+}
+
+func (s *Session) feed(p []byte) (n int, act Action) {
 	if s.xfer == nil && s.queue.len() > 0 {
 		if act := s.Resume(); act != Continue {
 			return 0, act
@@ -281,10 +288,10 @@ func (s *Session) pending() Action {
 		return Close
 	case s.row != nil:
 		return s.row.work()
-	case s.xfer != nil:
-		return transferring
 	case len(s.out) >= maxOut:
 		return Flush
+	case s.xfer != nil:
+		return transferring
 	}
 	return Continue
 }
@@ -304,7 +311,7 @@ func (s *Session) Resume() Action {
 		if !ok {
 			return Continue
 		}
-		s.more = s.queue.len() > 0 || s.dec.Partial()
+		s.more = s.queue.len() > 0 || s.dec.Partial() || s.unfed
 		if act := s.execute(verb, arg, err); act != Continue && act != transferring {
 			return act
 		}

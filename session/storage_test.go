@@ -516,6 +516,7 @@ func TestCreateOptions(t *testing.T) {
 		{"umask", []string{"SITE UMASK 077", "STOR c.txt"}, storage.CreateOptions{Perm: 0o600}},
 		{"umask of all", []string{"SITE UMASK 777", "STOR c.txt"}, storage.CreateOptions{Perm: 0o200}},
 		{"announced", []string{"ALLO 5", "STOR c.txt"}, storage.CreateOptions{Perm: 0o644, Size: 5}},
+		{"announced too much", []string{"ALLO 5000", "STOR c.txt"}, storage.CreateOptions{Perm: 0o644, Size: 1000}},
 		{"announced for another", []string{"ALLO 5", "LIST", "STOR c.txt"}, storage.CreateOptions{Perm: 0o644}},
 		{"unique", []string{"STOU"}, storage.CreateOptions{Perm: 0o644, Excl: true}},
 		{"append", []string{"APPE a.txt"}, storage.CreateOptions{Perm: 0o644}},
@@ -524,6 +525,7 @@ func TestCreateOptions(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m, w := login(t, auth.ReadWrite, "")
+			m.s.cfg.MaxUpload = 1000
 			for _, durable := range []bool{false, true} {
 				m.s.cfg.Durable, tt.want.Fsync = durable, durable
 				m.s.umask = m.s.cfg.Umask

@@ -4,7 +4,8 @@
 // Back ends: storage/osfs (a jail on the host's file system), storage/memfs
 // (memory, for tests and throw-away shares). Both pass storage/storagetest.
 //
-// Every call may block on a disk. None may be made on an event loop.
+// Every call but FS.Close may block on a disk. None of them may be made on an
+// event loop.
 package storage
 
 import (
@@ -109,7 +110,8 @@ type FS interface {
 	Chtimes(p Path, mtime time.Time) error
 	// Available tells how many bytes may still be stored below p.
 	Available(p Path) (int64, error)
-	// Close lets go of the root. Open files stay usable.
+	// Close lets go of the root. Open files stay usable. It waits for no disk,
+	// nor for calls that do: an event loop may call it.
 	Close() error
 }
 

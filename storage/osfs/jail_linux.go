@@ -48,8 +48,11 @@ type kernelJail struct {
 	opt   Options
 	chown bool // we may give files away, so a replaced file keeps its owner
 
-	mu   sync.RWMutex // held for reading by each call: root must not be closed under it
-	root int          // O_PATH; -1 once closed
+	root int // O_PATH
+
+	mu     sync.Mutex // guards the fields below
+	users  int        // calls under way: root must not be closed under them
+	closed bool
 }
 
 func newKernelJail(dir string, o Options) (storage.FS, error) {
@@ -60,25 +63,50 @@ func newKernelJail(dir string, o Options) (storage.FS, error) {
 	return &kernelJail{opt: o, root: fd, chown: os.Geteuid() == 0}, nil
 }
 
-// Close implements storage.FS. A second call gives fs.ErrClosed.
+// Close implements storage.FS. It does not wait for calls that are under way, for
+// they may hang on a disk: the last of them closes the root. A second call gives
+// fs.ErrClosed.
 func (j *kernelJail) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.root < 0 {
+	if j.closed {
 		return fs.ErrClosed
 	}
-	err := unix.Close(j.root)
-	j.root = -1
-	return err
+	j.closed = true
+	return j.endLocked()
+}
+
+// use keeps root open until the call of leave.
+func (j *kernelJail) use() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return fs.ErrClosed
+	}
+	j.users++
+	return nil
+}
+
+func (j *kernelJail) leave() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.users--
+	_ = j.endLocked() // of a descriptor that was only ever looked up from
+}
+
+func (j *kernelJail) endLocked() error {
+	if !j.closed || j.users > 0 {
+		return nil
+	}
+	return unix.Close(j.root)
 }
 
 // open opens what path, relative to the root, names.
 func (j *kernelJail) open(path string, flags uint64, perm fs.FileMode) (int, error) {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	if j.root < 0 {
-		return -1, fs.ErrClosed
+	if err := j.use(); err != nil {
+		return -1, err
 	}
+	defer j.leave()
 	return openat2(j.root, path, flags, perm)
 }
 

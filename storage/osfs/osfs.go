@@ -42,8 +42,8 @@ type Options struct {
 }
 
 // New opens the jail below dir. It fails if dir is not a directory. Close
-// waits for calls that are under way; files, uploads and directories opened
-// before stay usable.
+// does not wait for calls that are under way; files, uploads and directories
+// opened before stay usable.
 func New(dir string, o Options) (storage.FS, error) {
 	if o.FilePerm &= fs.ModePerm; o.FilePerm == 0 {
 		o.FilePerm = 0o644
