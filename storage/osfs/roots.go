@@ -31,25 +31,46 @@ type root struct {
 func NewRoots(o Options) *Roots { return &Roots{opt: o, open: make(map[string]*root)} }
 
 // Open opens the jail below dir, as New does. Where dir has become another
-// directory since it was opened, those who have it keep theirs.
+// directory since it was opened, those who have it keep theirs. No lock is held
+// over a disk that may hang: Close takes the same one, on an event loop.
 func (r *Roots) Open(dir string) (storage.FS, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open root %q: %w", dir, storage.MapError(err))
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if s := r.open[dir]; s != nil && os.SameFile(s.info, info) {
-		s.refs++
-		return &share{FS: s.FS, roots: r, root: s}, nil
+	if s := r.join(dir, info); s != nil {
+		return s, nil
 	}
 	jail, err := New(dir, r.opt)
 	if err != nil {
 		return nil, err
 	}
-	s := &root{FS: jail, dir: dir, info: info, refs: 1}
-	r.open[dir] = s
-	return &share{FS: jail, roots: r, root: s}, nil
+	return r.add(&root{FS: jail, dir: dir, info: info}), nil
+}
+
+// join returns a share of what is open, nil if that is not dir as it is now.
+func (r *Roots) join(dir string, info fs.FileInfo) storage.FS {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.open[dir]
+	if s == nil || !os.SameFile(s.info, info) {
+		return nil
+	}
+	return r.shareLocked(s)
+}
+
+// add makes a root the one to be joined; two that were opened at a time are both
+// good.
+func (r *Roots) add(s *root) storage.FS {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open[s.dir] = s
+	return r.shareLocked(s)
+}
+
+func (r *Roots) shareLocked(s *root) storage.FS {
+	s.refs++
+	return &share{FS: s.FS, roots: r, root: s}
 }
 
 // share is one holder's view of a root.
