@@ -69,7 +69,7 @@ type conn struct {
 	draining  bool
 	born      time.Duration // when it was accepted, since the engine's start
 	loginBy   time.Duration // when login must be done
-	loggedIn  bool          // at the end of the last turn
+	loggedIn  bool          // when renewLogin looked last
 	seen      time.Duration // when the peer was heard last
 	phaseFrom time.Duration // when the phase began
 	why       string        // why the connection ended
@@ -450,6 +450,7 @@ func (c *conn) work(kind session.Action) {
 		defer c.recoverTurn()
 		for c.act == kind {
 			c.sess.Work()
+			c.renewLogin()
 			c.act = c.sess.Resume()
 		}
 	}()

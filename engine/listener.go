@@ -56,6 +56,10 @@ func (e *Engine) listen(l Listen) (*listener, error) {
 // can push in one turn of the loop, where the kernel would offer megabytes.
 const controlBuffer = 32 << 10
 
+// unreadBuffer is the send buffer of a control connection, in bytes. Left to
+// itself the kernel keeps 4 MiB of replies that a client does not read.
+const unreadBuffer = 64 << 10
+
 // controlOptions sets the options of a listening control socket.
 func controlOptions(_, _ string, rc syscall.RawConn) error {
 	var err error
@@ -64,6 +68,7 @@ func controlOptions(_, _ string, rc syscall.RawConn) error {
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1),
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, controlBuffer),
+			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, unreadBuffer),
 		)
 	})
 	return errors.Join(cerr, err)

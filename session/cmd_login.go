@@ -83,6 +83,8 @@ func (s *Session) pass(password string) (reply, error) {
 		if s.ctx.Err() == nil {
 			result = metrics.LoginError
 			s.log().Error("login", slog.String("user", s.name), slog.Any("err", err))
+		} else {
+			s.failed() // it has cost what a wrong password costs
 		}
 		s.loginEvent(result)
 		s.then, s.state = Close, stateClosed
@@ -113,15 +115,20 @@ func (s *Session) denied() reply {
 	s.attempts++
 	s.loginEvent(metrics.LoginDenied)
 	s.log().Warn("login failed", slog.String("user", s.name), slog.Int("attempt", s.attempts))
-	if s.cfg.LoginFailed != nil {
-		s.cfg.LoginFailed(s.peer.Remote.Addr(), s.name)
-	}
+	s.failed()
 	if s.attempts < s.cfg.MaxAttempts {
 		return reply{codec.C530NotLoggedIn, "Login incorrect"}
 	}
 	s.limit(metrics.LimitMaxLoginAttempts)
 	s.then, s.state = Close, stateClosed
 	return reply{codec.C421Closing, "Login incorrect, too many attempts"}
+}
+
+// failed has the next logins of this address and user wait.
+func (s *Session) failed() {
+	if s.cfg.LoginFailed != nil {
+		s.cfg.LoginFailed(s.peer.Remote.Addr(), s.name)
+	}
 }
 
 // loginEvent reports the outcome of a PASS.
