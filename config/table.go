@@ -125,7 +125,7 @@ func (l *Limits) keys() []key {
 		{"limits.max_sessions_per_ip", "64", integer(&l.MaxSessionsPerIP, 0, 10_000_000), "Sessions of one address, or IPv6 /64, at once; 0: no bound."},
 		{"limits.accept_rate_per_ip", "50", integer(&l.AcceptRatePerIP, 0, 1_000_000), "New sessions of one address, or IPv6 /64, a second; 0: no bound."},
 		{"limits.max_handshakes", "2048", integer(&l.MaxHandshakes, 1, 1_000_000), "TLS handshakes under way at once."},
-		{"limits.max_transfers", "10000", integer(&l.MaxTransfers, 1, 1_000_000), "Transfers at once; then 450. Less when RLIMIT_NOFILE leaves less, at two descriptors each."},
+		{"limits.max_transfers", "10000", integer(&l.MaxTransfers, 1, 1_000_000), "Transfers at once; then 450. Less when RLIMIT_NOFILE leaves less, at five descriptors each."},
 
 		{"limits.handshake_timeout", "15s", duration(&l.HandshakeTimeout, 100*ms, 10*time.Minute), "For a TLS handshake on the control connection."},
 		{"limits.login_timeout", "60s", duration(&l.LoginTimeout, time.Second, time.Hour), "From the connection to the end of the login; then 421."},

@@ -251,13 +251,14 @@ func (s *server) fit(l *config.Limits) (sessions, transfers int) {
 }
 
 // share3to1 divides descriptors. A session holds one, and with its neighbours of
-// the same home another; a transfer holds two, the data connection and the file.
+// the same home another; a transfer holds two, and five if it is an upload in
+// clear: the data connection, the file, its folder, and the pipe of splice.
 // Sessions get three quarters at most, so that those that wait leave some to
 // those that work, and listeners, homes, logs and commands have a reserve.
 func share3to1(all, sessions, transfers int) (int, int) {
 	reserve := 32 + all/32
 	sessions = max(1, min(sessions, all/4*3))
-	return sessions, max(1, min(transfers, (all-sessions-reserve)/2))
+	return sessions, max(1, min(transfers, (all-sessions-reserve)/5))
 }
 
 func modeOf(s string) session.Mode {
