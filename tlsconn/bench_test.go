@@ -374,7 +374,7 @@ func BenchmarkTakeOver(b *testing.B) {
 			suite, _ := gcmSuiteOf(info.Suite)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := d.link.tap.fit(info, suite); err != nil {
+				if err := d.link.tap.fit(new(records), info, suite); err != nil {
 					b.Fatal(err)
 				}
 			}

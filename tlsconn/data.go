@@ -100,12 +100,11 @@ func (d *DataConn) takeOver() {
 		return
 	}
 	d.link.tap.torn = d.link.tap.torn || d.link.span.seen != 0
-	f, err := d.link.tap.fit(d.info, suite)
-	if err != nil {
+	f := &fast{link: d.link}
+	if d.link.tap.fit(&f.records, d.info, suite) != nil {
 		d.info.Unfit = true
 		return
 	}
-	f.link = d.link
 	f.link.keepWhole()
 	d.fast, d.tc, d.info.Fast = f, nil, true
 }
