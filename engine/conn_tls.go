@@ -39,7 +39,7 @@ func (c *conn) pullHandshake() (did bool, out outcome) {
 // (RFC 4217 section 13 for REIN).
 func (c *conn) beginTLS() {
 	c.binding = tlsconn.NewBinding()
-	c.tls = tlsconn.NewAdapter(c.conf.Identity, c.binding)
+	c.tls = tlsconn.NewAdapter(c.conf.Identity, c.binding, c.conf.Data.Engine)
 }
 
 // step does one piece of the handshake on the CPU pool.

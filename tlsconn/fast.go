@@ -65,7 +65,7 @@ func (f *fast) step(p []byte, wait bool) (int, error) {
 	case n > 0:
 		rec := f.link.in[:n]
 		f.link.in = f.link.in[n:]
-		n, err = f.open(p, rec)
+		n, f.plain, err = f.take(p, rec)
 	case wait:
 		err = f.more()
 	default:
@@ -76,19 +76,6 @@ func (f *fast) step(p []byte, wait bool) (int, error) {
 		return 0, err
 	}
 	return n, nil
-}
-
-// open takes one record. Data is in p, then it returns how much, or in plain.
-func (f *fast) open(p, rec []byte) (int, error) {
-	data, err := f.take(p, rec)
-	if err != nil || len(data) == 0 {
-		return 0, err
-	}
-	if len(p) > 0 && &p[0] == &data[0] {
-		return len(data), nil
-	}
-	f.plain = data
-	return 0, nil
 }
 
 // more waits for bytes of the next record. What ends reading here are the errors

@@ -131,6 +131,14 @@ func (h *half) overhead() int {
 	return gcmExplicit + gcmTag
 }
 
+// front is how much of a record stands in front of its sealed content.
+func (h *half) front() int {
+	if h.tls13 {
+		return headerLen
+	}
+	return headerLen + gcmExplicit
+}
+
 // nonce13 prepares the nonce of the next record (RFC 8446 section 5.3).
 func (h *half) nonce13() {
 	binary.BigEndian.PutUint64(h.nonce[gcmSalt:], h.seq)

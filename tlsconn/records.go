@@ -14,18 +14,21 @@ type records struct {
 	err error // how reading ended
 }
 
-// take opens one record, to dst if that has room for it, else in place, and
-// judges it.
-func (r *records) take(dst, rec []byte) (data []byte, err error) {
+// take opens and judges one record. Its data is in dst, then n says how much; or,
+// where that has no room, in its place in rec.
+func (r *records) take(dst, rec []byte) (n int, inPlace []byte, err error) {
 	typ, content, err := r.in.open(dst, rec)
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	data, err = r.in.judge(typ, content)
+	data, err := r.in.judge(typ, content)
 	if r.in.asks {
 		r.out.owed = true
 	}
-	return data, err
+	if err == nil && len(data) > 0 && len(dst) > 0 && &dst[0] == &data[0] {
+		return len(data), nil, nil
+	}
+	return 0, data, err
 }
 
 // end remembers what ended reading. A breach is answered: its alert is appended to
