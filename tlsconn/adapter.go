@@ -355,6 +355,19 @@ func (a *Adapter) Rest() []byte { return a.unread() }
 // Info tells how the handshake ended; it is zero before.
 func (a *Adapter) Info() Info { return a.info }
 
+// Sleep lets go of 1.5 KiB that the next record makes again, in a microsecond each
+// way: right for a connection that has waited for a while.
+func (a *Adapter) Sleep() {
+	if a.rec != nil {
+		a.rec.sleep()
+	}
+}
+
+// Awake reports whether there is something for Sleep.
+func (a *Adapter) Awake() bool {
+	return a.rec != nil && (a.rec.in.aead != nil || a.rec.out.aead != nil)
+}
+
 // Close ends a handshake that still runs and gives all memory back. It sends
 // nothing. It may be called more than once.
 func (a *Adapter) Close() {

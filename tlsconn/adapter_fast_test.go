@@ -226,6 +226,77 @@ func TestControlKeyLimit(t *testing.T) {
 	}
 }
 
+// What sleeps goes on where it was: same key, next number, before and after a
+// KeyUpdate, in either direction. crypto/tls never sleeps.
+func TestSleep(t *testing.T) { bothEngines(t, testSleep) }
+
+func testSleep(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			c, f := forged(t, v.v)
+			sleep := func() {
+				t.Helper()
+				if got, want := c.Awake(), engine == EngineFast; got != want {
+					t.Fatalf("awake: got %v, want %v", got, want)
+				}
+				if c.Sleep(); c.Awake() {
+					t.Fatal("does not sleep")
+				}
+			}
+			talk := func(s string) {
+				t.Helper()
+				f.send(f.seal(typeApplicationData, []byte(s)))
+				if got, err := c.readFull(len(s)); string(got) != s || err != nil {
+					t.Fatalf("got %q, %v", got, err)
+				}
+				c.say(s)
+				if typ, p := f.open(); typ != typeApplicationData || string(p) != s {
+					t.Fatalf("got record %d %q", typ, p)
+				}
+			}
+			sleep()
+			talk("one")
+			talk("two")
+			sleep()
+			talk("three")
+			if v.v == tls.VersionTLS13 {
+				sleep()
+				f.send(f.keyUpdate(1), f.seal(typeApplicationData, []byte("x")))
+				if _, err := c.readFull(1); err != nil {
+					t.Fatal(err)
+				}
+				c.flush()
+				if typ, _ := f.open(); typ != typeHandshake {
+					t.Fatalf("got record %d, want a KeyUpdate", typ)
+				}
+				f.server.update()
+				sleep()
+				talk("four")
+			}
+			sleep()
+			c.CloseNotify()
+			if got := c.alert(f); got != alertCloseNotify {
+				t.Errorf("got alert %d, want close_notify", got)
+			}
+		})
+	}
+}
+
+// A forged record wakes what sleeps, and ends it.
+func TestForgedAsleep(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			c, f := forged(t, v.v)
+			c.Sleep()
+			rec := f.seal(typeApplicationData, []byte("DELE x\r\n"))
+			rec[len(rec)-1] ^= 1
+			f.send(rec)
+			_, err := c.readFull(1)
+			wantBreach(t, c, f, err, "", errBadMAC, alertBadRecordMAC)
+		})
+	}
+}
+
 // Nothing is left of the secrets.
 func TestControlWiped(t *testing.T) {
 	for _, v := range versions {
@@ -237,9 +308,7 @@ func TestControlWiped(t *testing.T) {
 			}
 			c.Close()
 			for _, h := range []*half{&r.in.half, &r.out.half} {
-				if h.secret != [maxSecret]byte{} || h.iv != [gcmNonce]byte{} || h.aead != nil {
-					t.Error("secrets are left")
-				}
+				wantWiped(t, h)
 			}
 		})
 	}

@@ -13,7 +13,7 @@ import (
 // MaxChunk is the most plaintext that goes into one write, in bytes.
 const MaxChunk = 256 << 10
 
-// Engine is who seals and opens the records of a data connection. The handshake is
+// Engine is who seals and opens the records of a connection. The handshake is
 // always that of crypto/tls.
 type Engine uint8
 

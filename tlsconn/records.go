@@ -51,6 +51,9 @@ func (r *records) end(dst []byte, err error) []byte {
 	return dst
 }
 
+// sleep lets go of what can be made of the keys again.
+func (r *records) sleep() { r.in.aead, r.out.aead = nil, nil }
+
 // wipe forgets the secrets.
 func (r *records) wipe() {
 	r.in.wipe()

@@ -81,6 +81,7 @@ func (s *sealer) closeNotify(dst []byte) ([]byte, error) {
 
 // record appends one record with p as its content, at most maxPlaintext bytes.
 func (s *sealer) record(dst []byte, typ byte, p []byte) []byte {
+	s.awake()
 	n := len(p) + s.overhead()
 	if s.tls13 {
 		dst = s.record13(append(dst, typeApplicationData, 3, 3, byte(n>>8), byte(n)), typ, p)
