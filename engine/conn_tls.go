@@ -63,6 +63,9 @@ func (c *conn) handshakeDone() {
 	c.freeSlot()
 	info := c.tls.Info()
 	c.engine.metrics.Handshake(metrics.ChannelControl, info.Version, info.Resumed, c.engine.now()-c.phaseFrom)
+	if e, ok := metrics.EngineOf(info.Engine()); ok {
+		c.engine.metrics.ControlEngines[e].Inc()
+	}
 	c.enter(phaseSecure)
 	if c.sess == nil {
 		c.makeSession()
