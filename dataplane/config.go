@@ -42,7 +42,8 @@ type Config struct {
 	// goroutine made it; it must not block. It may be nil.
 	Handshake func(info tlsconn.Info, took time.Duration, err error)
 
-	// Engine seals and opens the records of data connections.
+	// Engine seals and opens TLS records, in package engine those of control
+	// connections too.
 	Engine tlsconn.Engine
 
 	ConnectWait time.Duration // passive: from Start to the peer's connection; default 30 s

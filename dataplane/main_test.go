@@ -215,7 +215,7 @@ func (c *oneTicket) Put(_ string, s *tls.ClientSessionState) {
 func (s *peer) login(id *tlsconn.Identity) {
 	s.t.Helper()
 	s.cfg = clientConfig(0)
-	a := tlsconn.NewAdapter(id, s.binding)
+	a := tlsconn.NewAdapter(id, s.binding, engine)
 	defer a.Close()
 	near, far := net.Pipe()
 	defer near.Close()

@@ -46,6 +46,7 @@ type childStats struct {
 	Addrs      []string // of the explicit, implicit and plain listener
 	Sessions   int
 	Goroutines int
+	Awake      int   // those whose TLS is to sleep soon, or has something to do
 	PSS        int64 // bytes, after a garbage collection
 	RSS        int64 // bytes, as it is
 }
@@ -89,6 +90,8 @@ func childServer() int {
 			debug.FreeOSMemory()
 		}
 		st := childStats{Sessions: e.Sessions(), Goroutines: runtime.NumGoroutine(), PSS: memory("Pss:"), RSS: memory("Rss:")}
+		soon := e.now() + 2*sleepAfter
+		e.conns.each(func(c *conn) bool { return time.Duration(c.deadline.Load()) < soon }, func(*conn) { st.Awake++ })
 		for _, a := range e.Addrs() {
 			st.Addrs = append(st.Addrs, a.String())
 		}

@@ -126,9 +126,8 @@ func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 
 // makeSession gives the connection its FTP state.
 func (c *conn) makeSession() {
-	log := c.engine.log.With(slog.Uint64("sid", c.id), slog.String("ip", c.remote.Addr().String()))
 	c.data = &channel{conn: c}
-	c.sess = session.New(c.ln.conf.Load(), session.Peer{Remote: c.remote, Local: c.local, Data: c.data, Log: log})
+	c.sess = session.New(c.ln.conf.Load(), session.Peer{Remote: c.remote, Local: c.local, Data: c.data, Log: c.logger})
 	c.mu.Lock()
 	c.box.cancel = c.sess.Cancel
 	c.mu.Unlock()

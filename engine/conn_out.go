@@ -21,10 +21,13 @@ func (c *conn) output() []byte {
 		return c.sess.Out()
 	case phaseSecure:
 		if p := c.sess.Out(); len(p) > 0 {
-			if _, err := c.tls.Write(p); err != nil {
-				c.logger().Error("seal reply", slog.Any("err", err))
-			}
+			_, err := c.tls.Write(p)
 			c.sess.Sent()
+			if err != nil { // a client without replies would only wait
+				c.logger().Error("seal reply", slog.Any("err", err))
+				c.drop(slog.LevelError, "reply not sealed")
+				return nil
+			}
 		}
 		if endsTLS(c.act) {
 			c.tls.CloseNotify()

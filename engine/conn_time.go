@@ -8,10 +8,20 @@ import (
 	"fastftps/session"
 )
 
+// sleepAfter is how long a client is silent until its TLS session is put to sleep:
+// much longer than between the commands of a program, for to wake it again costs
+// as much as the rest of a short command.
+const sleepAfter = 5 * time.Second
+
 // setDeadline tells the sweeper when to look at the connection again. There is
-// one deadline a connection, and which limit it is follows from the phase.
+// one deadline a connection, and which limit it is follows from the phase; or it
+// is the time to sleep, if that comes first.
 func (c *conn) setDeadline() {
-	c.deadline.Store(int64(c.nextDeadline()))
+	at := c.nextDeadline()
+	if sleep := c.seen + sleepAfter; c.tls != nil && c.tls.Awake() && (at == never || at > sleep) {
+		at = sleep
+	}
+	c.deadline.Store(int64(at))
 }
 
 // never is the deadline of a connection that no limit threatens.
@@ -64,6 +74,9 @@ func (c *conn) idleLimit() time.Duration {
 // tick deals with a deadline that has passed. It may have moved meanwhile.
 func (c *conn) tick() {
 	now := c.engine.now()
+	if c.tls != nil && now >= c.seen+sleepAfter {
+		c.tls.Sleep()
+	}
 	if at := c.nextDeadline(); at == never || now < at {
 		return
 	}

@@ -39,7 +39,7 @@ func (c *conn) pullHandshake() (did bool, out outcome) {
 // (RFC 4217 section 13 for REIN).
 func (c *conn) beginTLS() {
 	c.binding = tlsconn.NewBinding()
-	c.tls = tlsconn.NewAdapter(c.conf.Identity, c.binding)
+	c.tls = tlsconn.NewAdapter(c.conf.Identity, c.binding, c.conf.Data.Engine)
 }
 
 // step does one piece of the handshake on the CPU pool.
@@ -63,6 +63,9 @@ func (c *conn) handshakeDone() {
 	c.freeSlot()
 	info := c.tls.Info()
 	c.engine.metrics.Handshake(metrics.ChannelControl, info.Version, info.Resumed, c.engine.now()-c.phaseFrom)
+	if e, ok := metrics.EngineOf(info.Engine()); ok {
+		c.engine.metrics.ControlEngines[e].Inc()
+	}
 	c.enter(phaseSecure)
 	if c.sess == nil {
 		c.makeSession()

@@ -193,6 +193,9 @@ func TestRecordEngine(t *testing.T) {
 				if got := s.metrics.Engines[name].Load(); got != n {
 					t.Errorf("engine %d: got %d transfers, want %d", name, got, n)
 				}
+				if got := s.metrics.ControlEngines[name].Load(); got != n/2 {
+					t.Errorf("engine %d: got %d control connections, want %d", name, got, n/2)
+				}
 			}
 		})
 	}

@@ -16,7 +16,7 @@ func TestNoAllocationACommand(t *testing.T) {
 	conf := s.listeners[2].conf.Load()
 	sess := session.New(conf, session.Peer{
 		Remote: netip.AddrPortFrom(local(1), 40000), Local: netip.AddrPortFrom(local(1), 21),
-		Data: &channel{}, Log: slog.New(slog.DiscardHandler),
+		Data: &channel{}, Log: func() *slog.Logger { return slog.New(slog.DiscardHandler) },
 	})
 	defer sess.Gone()
 	sess.Open()

@@ -144,6 +144,36 @@ func ports(t *testing.T, s *server, edge func()) {
 	expect(t, s.login(session.Plain, nil), "PASV", 425)
 }
 
+// TestSleep: a TLS session of a silent client sleeps, with and without a login,
+// and goes on with the next command. It is no limit: nobody is told.
+func TestSleep(t *testing.T) {
+	eachReactor(t, nil, func(t *testing.T, s *server) {
+		c := s.dial(session.Implicit, nil)
+		all := func(*conn) bool { return true }
+		for _, commands := range [][]struct {
+			line string
+			code int
+		}{{{"NOOP", 200}}, {{"USER demo", 331}, {"PASS secret", 230}}, {{"PWD", 257}}} {
+			for _, cmd := range commands {
+				expect(t, c, cmd.line, cmd.code)
+			}
+			due := func(c *conn) time.Duration { return time.Duration(c.deadline.Load()) }
+			s.conns.each(all, func(c *conn) {
+				await(t, "it is to sleep", func() bool { return due(c) != never && due(c) <= s.now()+sleepAfter })
+			})
+			s.sweep(s.wall().Add(sleepAfter))
+			s.conns.each(all, func(c *conn) {
+				await(t, "it sleeps", func() bool { return due(c) > s.now()+sleepAfter })
+			})
+		}
+		for i := range s.metrics.Limits {
+			if n := s.metrics.Limits[i].Load(); n != 0 {
+				t.Errorf("limit %d bit %d times", i, n)
+			}
+		}
+	})
+}
+
 // quiet: a session says nothing for almost a minute, and for more than that.
 func quiet(loggedIn bool) drive {
 	return func(t *testing.T, s *server, edge func()) {

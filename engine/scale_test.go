@@ -49,16 +49,17 @@ func TestIdleSessions(t *testing.T) {
 	}
 	wg.Wait()
 	var st childStats
-	await(t, "workers of the burst have gone", func() bool {
-		st = srv.ask("gc")
-		return st.Goroutines-before.Goroutines < 200
+	await(t, "workers of the burst have gone and the sessions sleep", func() bool {
+		st = srv.ask("now")
+		return st.Goroutines-before.Goroutines < 200 && st.Awake == 0
 	})
+	st = srv.ask("gc")
 	each := (st.PSS - before.PSS) / sessions
 	t.Logf("%d idle TLS sessions: %d bytes of PSS each, %d goroutines more", sessions, each, st.Goroutines-before.Goroutines)
 	if st.Sessions != sessions {
 		t.Errorf("%d sessions, want %d", st.Sessions, sessions)
 	}
-	if each > 20<<10 {
+	if each > 8<<10 { // 7.0 KiB, and 15 %
 		t.Errorf("an idle TLS session costs %d bytes", each)
 	}
 }

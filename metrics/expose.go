@@ -68,6 +68,11 @@ func (s *Server) writeTLS(p *page) {
 	for i, name := range engines {
 		p.sample(s.Engines[i].Load(), "engine", name)
 	}
+	p.family("tls_control_engine_total", "counter",
+		"TLS sessions of control connections, by who seals and opens the records. unfit: as above.")
+	for i, name := range engines {
+		p.sample(s.ControlEngines[i].Load(), "engine", name)
+	}
 	p.single("tls_reuse_missing_total", "counter",
 		"Private data connections that did not resume their session: data_tls_reuse = \"required\" would refuse them.",
 		s.ReuseRefused.Load())

@@ -65,7 +65,7 @@ const (
 
 var channels = [NumChannels]string{"control", "data"}
 
-// Engine is who seals and opens the records of a data connection.
+// Engine is who seals and opens the records of a connection.
 type Engine uint8
 
 // The engines.

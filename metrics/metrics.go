@@ -86,6 +86,7 @@ type Server struct {
 	HandshakeSeconds [NumChannels]Histogram
 	HandshakesNow    Gauge               // handshakes under way
 	Engines          [NumEngines]Counter // private data connections, by who sealed and opened their records
+	ControlEngines   [NumEngines]Counter // control connections under TLS, by the same
 	ReuseRefused     Counter             // data connections that data_tls_reuse = "required" would refuse
 
 	Logins    [NumLoginResults]Counter

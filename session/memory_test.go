@@ -119,7 +119,7 @@ func memoryPeer(setup *ftptest.Setup, data DataPlane) Peer {
 		Remote: netip.AddrPortFrom(host, 40000),
 		Local:  netip.AddrPortFrom(host, 2121),
 		Data:   data,
-		Log:    slog.New(slog.DiscardHandler),
+		Log:    func() *slog.Logger { return slog.New(slog.DiscardHandler) },
 	}
 }
 

@@ -406,12 +406,12 @@ func (s *Session) forget() {
 }
 
 // log is the session's logger. It carries the connection's id and address.
-func (s *Session) log() *slog.Logger { return s.peer.Log }
+func (s *Session) log() *slog.Logger { return s.peer.Log() }
 
 // Peer is what a session knows of its connection.
 type Peer struct {
 	Remote netip.AddrPort // the client, unmapped
 	Local  netip.AddrPort // where it connected to, unmapped
 	Data   DataPlane
-	Log    *slog.Logger // with the connection's id and address
+	Log    func() *slog.Logger // with the connection's id and address; made a line, for most sessions only wait
 }

@@ -29,23 +29,31 @@ const (
 // whenever it wants a record that is not there, so a peer that dawdles holds no
 // worker. After it Read is called until ErrWouldBlock.
 //
+// With EngineFast nothing of crypto/tls is left when the handshake is over: it
+// would keep more for an idle session than all the rest of the server does.
+//
 // Calls may come from different goroutines but never from two at a time.
 type Adapter struct {
 	id      *Identity
 	binding *Binding
+	engine  Engine
 	phase   phase
 	scan    helloScan
 	hs      *handshake // while the handshake runs
-	tc      *tls.Conn
+	tc      *tls.Conn  // nil once rec has taken over
+	rec     *records   // nil: crypto/tls does it
+	info    Info
 
-	in   *bufpool.Buffer // ciphertext that was pushed; nil when empty
-	off  int             // where the unread part of in begins
-	left int             // bytes of the record at off that crypto/tls has not taken
-	out  *bufpool.Buffer // ciphertext to be sent; nil when empty
-	sent int             // where the unsent part of out begins
+	in    *bufpool.Buffer // what was pushed; nil when empty
+	off   int             // where the unread part of in begins
+	left  int             // bytes of the record at off that crypto/tls has not taken
+	plain int             // bytes at off that were opened in place
+	tail  int             // bytes of their record that follow them
+	out   *bufpool.Buffer // ciphertext to be sent; nil when empty
+	sent  int             // where the unsent part of out begins
 
 	eof     bool // the peer has shut its side
-	sawEOF  bool // crypto/tls was told so
+	sawEOF  bool // who reads was told so
 	closing bool // our close_notify is out
 	err     error
 }
@@ -67,11 +75,14 @@ type handshake struct {
 	park func(struct{}) bool
 	took int // bytes handed to crypto/tls
 	err  error
+
+	tap  *tap // nil: the records stay with crypto/tls
+	span span // of the records for tap
 }
 
 // NewAdapter returns the TLS of a control connection whose tickets name b.
-func NewAdapter(id *Identity, b *Binding) *Adapter {
-	return &Adapter{id: id, binding: b}
+func NewAdapter(id *Identity, b *Binding, e Engine) *Adapter {
+	return &Adapter{id: id, binding: b, engine: e}
 }
 
 // Push copies ciphertext in, as it came from the socket. ErrNotTLS comes as
@@ -133,7 +144,7 @@ func (a *Adapter) Ready() bool {
 	case phaseDead:
 		return false
 	}
-	return a.eof || a.left > 0 || wholeRecord(a.unread()) > 0
+	return a.eof || a.left > 0 || a.plain > 0 || wholeRecord(a.unread()) > 0
 }
 
 // Step drives the handshake as far as the bytes go, at the cost of up to a
@@ -171,8 +182,11 @@ func (a *Adapter) waitHello() error {
 
 // begin makes the coroutine. It starts with the first next.
 func (a *Adapter) begin() {
-	a.tc = tls.Server((*wire)(a), a.id.controlConfig(a.binding))
 	hs := new(handshake)
+	if a.engine == EngineFast {
+		hs.tap = new(tap)
+	}
+	a.tc = tls.Server((*wire)(a), a.id.controlConfig(a.binding, hs.tap))
 	hs.next, hs.stop = iter.Pull(func(park func(struct{}) bool) {
 		hs.park = park
 		hs.err = a.tc.Handshake()
@@ -182,34 +196,70 @@ func (a *Adapter) begin() {
 
 // end lets go of the coroutine that has ended.
 func (a *Adapter) end() (bool, error) {
-	err := a.hs.err
+	hs := a.hs
 	a.hs = nil
-	if err != nil {
-		return false, a.fail(fmt.Errorf("TLS handshake: %w", a.truncation(err)))
+	defer hs.untap()
+	if hs.err != nil {
+		return false, a.fail(fmt.Errorf("TLS handshake: %w", a.truncation(hs.err)))
 	}
+	a.info = infoOf(a.tc.ConnectionState())
+	a.info.Session = a.binding.id
+	a.takeOver(hs)
 	a.phase = phaseOpen
 	return true, nil
+}
+
+// takeOver makes the records ours, if we know the suite and all is as expected.
+// crypto/tls has read whole records up to the client's Finished and nothing
+// behind it, so it holds no data.
+func (a *Adapter) takeOver(hs *handshake) {
+	suite, ok := gcmSuiteOf(a.info.Suite)
+	if !ok || hs.tap == nil {
+		return
+	}
+	hs.tap.torn = hs.tap.torn || a.left > 0
+	r := new(records)
+	if hs.tap.fit(r, a.info, suite) != nil {
+		a.info.Unfit = true
+		return
+	}
+	a.rec, a.tc, a.info.Fast = r, nil, true
+}
+
+// untap ends listening to the handshake.
+func (h *handshake) untap() {
+	if h.tap != nil {
+		h.tap.wipe()
+		h.tap = nil
+	}
 }
 
 // Read opens the next records and copies plaintext to p, which may come from a
 // pool: nothing is kept of it. The error is ErrWouldBlock when no whole record
 // is there, io.EOF after the peer's close_notify, ErrTruncated when the input
-// ended without one (wrapping io.ErrUnexpectedEOF inside a record), and that of
-// crypto/tls for anything forged; then an alert is in Pending. Read again until
+// ended without one (wrapping io.ErrUnexpectedEOF inside a record), and another
+// for anything forged; then an alert is in Pending. Read again until
 // ErrWouldBlock: a record may hold more than p does.
 func (a *Adapter) Read(p []byte) (int, error) {
 	switch a.phase {
 	case phaseDead:
 		return 0, a.err
 	case phaseOpen:
-		n, err := a.tc.Read(p)
+		n, err := a.read(p)
 		return n, a.truncation(err)
 	}
 	return 0, ErrWouldBlock
 }
 
+func (a *Adapter) read(p []byte) (int, error) {
+	if a.rec == nil {
+		return a.tc.Read(p)
+	}
+	return a.open(p)
+}
+
 // truncation tells the end of the input from an end with close_notify, both of
-// which are io.EOF to crypto/tls. A record that is not whole was never shown to it.
+// which are io.EOF to who reads. A record that is not whole was never shown to it.
 func (a *Adapter) truncation(err error) error {
 	switch {
 	case err != io.EOF || !a.sawEOF:
@@ -227,7 +277,10 @@ func (a *Adapter) Write(p []byte) (int, error) {
 	case phaseDead:
 		return 0, a.err
 	case phaseOpen:
-		return a.tc.Write(p)
+		if a.rec == nil {
+			return a.tc.Write(p)
+		}
+		return a.seal(p)
 	}
 	return 0, errors.New("write before the end of the TLS handshake")
 }
@@ -263,10 +316,15 @@ func (a *Adapter) Take(dst []byte) []byte {
 // CloseNotify appends our close_notify to Pending. Nothing can be written
 // behind it.
 func (a *Adapter) CloseNotify() {
-	if a.phase == phaseOpen && !a.closing {
-		a.closing = true
-		_ = a.tc.CloseWrite() // fails only when an alert has gone out before
+	if a.phase != phaseOpen || a.closing {
+		return
 	}
+	a.closing = true // it fails only when an alert has gone out before
+	if a.rec == nil {
+		_ = a.tc.CloseWrite()
+		return
+	}
+	_ = a.emit(a.rec.out.closeNotify)
 }
 
 // Drain reads on after CloseNotify until the TLS session is over from the
@@ -295,13 +353,19 @@ func (a *Adapter) Drain() (bool, error) {
 func (a *Adapter) Rest() []byte { return a.unread() }
 
 // Info tells how the handshake ended; it is zero before.
-func (a *Adapter) Info() Info {
-	if a.phase != phaseOpen {
-		return Info{}
+func (a *Adapter) Info() Info { return a.info }
+
+// Sleep lets go of 1.5 KiB that the next record makes again, in a microsecond each
+// way: right for a connection that has waited for a while.
+func (a *Adapter) Sleep() {
+	if a.rec != nil {
+		a.rec.sleep()
 	}
-	info := infoOf(a.tc.ConnectionState())
-	info.Session = a.binding.id
-	return info
+}
+
+// Awake reports whether there is something for Sleep.
+func (a *Adapter) Awake() bool {
+	return a.rec != nil && (a.rec.in.aead != nil || a.rec.out.aead != nil)
 }
 
 // Close ends a handshake that still runs and gives all memory back. It sends
@@ -313,12 +377,16 @@ func (a *Adapter) Close() {
 	a.phase = phaseDead
 	if a.hs != nil {
 		a.hs.stop()
+		a.hs.untap()
 		a.hs = nil
 	}
-	a.tc = nil
+	if a.rec != nil {
+		a.rec.wipe()
+	}
+	a.tc, a.rec = nil, nil
 	bufpool.Inputs.Put(a.in)
 	bufpool.Replies.Put(a.out)
-	a.in, a.off, a.left, a.out, a.sent = nil, 0, 0, nil, 0
+	a.in, a.off, a.left, a.plain, a.tail, a.out, a.sent = nil, 0, 0, 0, 0, nil, 0
 }
 
 var errClosed = errors.New("TLS connection is closed")

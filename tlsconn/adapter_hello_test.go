@@ -63,7 +63,7 @@ func TestNotTLS(t *testing.T) {
 		{"ServerHello", "\x16\x03\x01\x00\x40\x02\x00", 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := NewAdapter(nil, nil)
+			a := NewAdapter(nil, nil, engine)
 			defer a.Close()
 			for i := range len(tt.input) {
 				err := a.Push([]byte{tt.input[i]})
@@ -92,7 +92,7 @@ func TestLazy(t *testing.T) {
 		{"records of one byte", refragment(flight, 1)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := NewAdapter(id, NewBinding())
+			a := NewAdapter(id, NewBinding(), engine)
 			defer a.Close()
 			for i, c := range tt.flight {
 				if a.Ready() || a.tc != nil || a.hs != nil {
@@ -117,10 +117,12 @@ func TestLazy(t *testing.T) {
 
 // Each step may run in another goroutine, and a parked handshake ends with
 // Close: the leak check of TestMain is the witness.
-func TestStepAnywhere(t *testing.T) {
+func TestStepAnywhere(t *testing.T) { bothEngines(t, testStepAnywhere) }
+
+func testStepAnywhere(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
-			a := NewAdapter(newIdentity(t), NewBinding())
+			a := NewAdapter(newIdentity(t), NewBinding(), engine)
 			if err := a.Push(refragment(firstFlight(t, clientConfig(v.v)), 50)); err != nil {
 				t.Fatal(err)
 			}
@@ -138,8 +140,10 @@ func TestStepAnywhere(t *testing.T) {
 	}
 }
 
-func TestCloseParked(t *testing.T) {
-	a := NewAdapter(newIdentity(t), NewBinding())
+func TestCloseParked(t *testing.T) { bothEngines(t, testCloseParked) }
+
+func testCloseParked(t *testing.T) {
+	a := NewAdapter(newIdentity(t), NewBinding(), engine)
 	if err := a.Push(firstFlight(t, clientConfig(tls.VersionTLS13))); err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +167,9 @@ func TestCloseParked(t *testing.T) {
 }
 
 // A handshake that never ends is cut before it costs memory.
-func TestHandshakeBounds(t *testing.T) {
+func TestHandshakeBounds(t *testing.T) { bothEngines(t, testHandshakeBounds) }
+
+func testHandshakeBounds(t *testing.T) {
 	message := func(typ byte, n int) []byte { return []byte{typ, byte(n >> 16), byte(n >> 8), byte(n)} }
 	record := func(typ byte, p []byte) []byte { return append(recordHeader(typ, len(p)), p...) }
 	hello := firstFlight(t, clientConfig(tls.VersionTLS13))
@@ -182,7 +188,7 @@ func TestHandshakeBounds(t *testing.T) {
 		{"half a record", hello, bytes.Repeat([]byte{typeApplicationData, 3, 3, 0x40, 0}, 100), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := NewAdapter(newIdentity(t), NewBinding())
+			a := NewAdapter(newIdentity(t), NewBinding(), engine)
 			defer a.Close()
 			err := a.Push(tt.first)
 			for range 100_000 {
@@ -207,7 +213,9 @@ func TestHandshakeBounds(t *testing.T) {
 }
 
 // What is pushed and not read is bounded after the handshake too.
-func TestUnreadBound(t *testing.T) {
+func TestUnreadBound(t *testing.T) { bothEngines(t, testUnreadBound) }
+
+func testUnreadBound(t *testing.T) {
 	c, f := forged(t, tls.VersionTLS13)
 	rec := f.seal(typeApplicationData, make([]byte, 16<<10))
 	var err error
@@ -227,7 +235,7 @@ func TestEndOfHello(t *testing.T) {
 		want error
 	}{{"nothing sent", 0, ErrNoHello}, {"half a hello", 100, ErrTruncated}} {
 		t.Run(tt.name, func(t *testing.T) {
-			a := NewAdapter(newIdentity(t), NewBinding())
+			a := NewAdapter(newIdentity(t), NewBinding(), engine)
 			defer a.Close()
 			if err := a.Push(firstFlight(t, clientConfig(tls.VersionTLS13))[:tt.n]); err != nil {
 				t.Fatal(err)
@@ -244,8 +252,10 @@ func TestEndOfHello(t *testing.T) {
 }
 
 // A panic inside the handshake comes out of Step, where the engine recovers it.
-func TestHandshakePanic(t *testing.T) {
-	a := NewAdapter(nil, NewBinding())
+func TestHandshakePanic(t *testing.T) { bothEngines(t, testHandshakePanic) }
+
+func testHandshakePanic(t *testing.T) {
+	a := NewAdapter(nil, NewBinding(), engine)
 	defer a.Close()
 	if err := a.Push(firstFlight(t, clientConfig(tls.VersionTLS13))); err != nil {
 		t.Fatal(err)

@@ -10,7 +10,9 @@ import (
 )
 
 // The whole handshake and a command, pushed byte by byte.
-func TestBytewise(t *testing.T) {
+func TestBytewise(t *testing.T) { bothEngines(t, testBytewise) }
+
+func testBytewise(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			srv, cli := tcpPair(t)
@@ -36,7 +38,9 @@ func TestBytewise(t *testing.T) {
 }
 
 // 200 messages of many sizes, cut into pieces of 1 to 40 bytes.
-func TestCutMessages(t *testing.T) {
+func TestCutMessages(t *testing.T) { bothEngines(t, testCutMessages) }
+
+func testCutMessages(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			c, tc := secured(t, newIdentity(t), NewBinding(), clientConfig(v.v))

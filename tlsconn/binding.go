@@ -45,11 +45,22 @@ func boundTo(ss *tls.SessionState) (id ID, ok bool) {
 }
 
 // controlConfig returns the configuration of one control connection. Any ticket
-// of ours resumes; the ticket that it issues names b alone.
-func (id *Identity) controlConfig(b *Binding) *tls.Config {
+// of ours resumes; the ticket that it issues names b alone. t, which may be nil,
+// hears the secrets.
+func (id *Identity) controlConfig(b *Binding, t *tap) *tls.Config {
 	cfg := id.base.Clone()
 	cfg.NextProtos = controlProtos
 	cfg.UnwrapSession = id.base.DecryptTicket
+	if t != nil {
+		cfg.KeyLogWriter = t
+		cfg.UnwrapSession = func(ticket []byte, cs tls.ConnectionState) (*tls.SessionState, error) {
+			ss, err := id.base.DecryptTicket(ticket, cs)
+			if ss != nil && cs.Version == tls.VersionTLS12 {
+				t.ticket(ss)
+			}
+			return ss, err
+		}
+	}
 	cfg.WrapSession = func(cs tls.ConnectionState, ss *tls.SessionState) ([]byte, error) {
 		bind(ss, b.id)
 		return id.base.EncryptTicket(cs, ss)

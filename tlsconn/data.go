@@ -13,7 +13,7 @@ import (
 // MaxChunk is the most plaintext that goes into one write, in bytes.
 const MaxChunk = 256 << 10
 
-// Engine is who seals and opens the records of a data connection. The handshake is
+// Engine is who seals and opens the records of a connection. The handshake is
 // always that of crypto/tls.
 type Engine uint8
 
@@ -100,12 +100,11 @@ func (d *DataConn) takeOver() {
 		return
 	}
 	d.link.tap.torn = d.link.tap.torn || d.link.span.seen != 0
-	f, err := d.link.tap.fit(d.info, suite)
-	if err != nil {
+	f := &fast{link: d.link}
+	if d.link.tap.fit(&f.records, d.info, suite) != nil {
 		d.info.Unfit = true
 		return
 	}
-	f.link = d.link
 	f.link.keepWhole()
 	d.fast, d.tc, d.info.Fast = f, nil, true
 }

@@ -1,22 +1,17 @@
 package tlsconn
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 )
 
-// fast is the record layer of a data connection from the end of its handshake
-// on: our own sealing and opening in place of crypto/tls, which copies what it
-// sends twice, and makes a read of its own out of every record. AES-GCM only; on
-// the wire there is no difference.
+// fast are the records of a data connection on its link. crypto/tls copies what it
+// sends twice, and makes a read of its own out of every record.
 type fast struct {
+	records
 	link  *link
-	out   sealer
-	in    opener
 	plain []byte // opened in the buffer of the link, not yet read
-	err   error  // how reading ended
 }
 
 // send seals one chunk, and close_notify, into one write.
@@ -70,7 +65,7 @@ func (f *fast) step(p []byte, wait bool) (int, error) {
 	case n > 0:
 		rec := f.link.in[:n]
 		f.link.in = f.link.in[n:]
-		n, err = f.take(p, rec)
+		n, f.plain, err = f.take(p, rec)
 	case wait:
 		err = f.more()
 	default:
@@ -81,27 +76,6 @@ func (f *fast) step(p []byte, wait bool) (int, error) {
 		return 0, err
 	}
 	return n, nil
-}
-
-// take opens and judges one record. Data is in p, then it returns how much, or
-// in plain.
-func (f *fast) take(p, rec []byte) (int, error) {
-	typ, content, err := f.in.open(p, rec)
-	if err != nil {
-		return 0, err
-	}
-	data, err := f.in.judge(typ, content)
-	if f.in.asks {
-		f.out.owed = true
-	}
-	if err != nil || len(data) == 0 {
-		return 0, err
-	}
-	if len(p) > 0 && &p[0] == &data[0] {
-		return len(data), nil
-	}
-	f.plain = data
-	return 0, nil
 }
 
 // more waits for bytes of the next record. What ends reading here are the errors
@@ -117,35 +91,18 @@ func (f *fast) more() error {
 	return ErrTruncated
 }
 
-// fail remembers what ended reading, but for a deadline, which can be moved. A
-// breach is answered, and no more is sent, nor after a fatal alert.
+// fail ends reading, but for a deadline, which can be moved. Whether an alert
+// arrives changes nothing.
 func (f *fast) fail(err error) {
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return
 	}
-	f.err = err
 	f.plain, f.link.in = nil, nil
 	f.link.release()
-	var b *breach
-	var alert tls.AlertError
-	switch {
-	case errors.As(err, &b):
-		f.answer(b)
-	case !errors.As(err, &alert):
-		return
+	if alert := f.end(nil, err); len(alert) > 0 {
+		_, _ = f.link.Write(alert)
 	}
-	if f.out.err == nil {
-		f.out.err = err
-	}
-}
-
-// answer sends the alert for a breach. Whether it arrives changes nothing.
-func (f *fast) answer(b *breach) {
-	if f.out.shut || f.out.err != nil {
-		return
-	}
-	_, _ = f.link.Write(f.out.record(nil, typeAlert, []byte{b.level(), b.alert}))
 }
 
 // await returns when read has something to work on.
@@ -154,10 +111,4 @@ func (f *fast) await() error {
 		return nil
 	}
 	return f.link.await()
-}
-
-// wipe forgets the secrets.
-func (f *fast) wipe() {
-	f.in.wipe()
-	f.out.wipe()
 }

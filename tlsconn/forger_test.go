@@ -254,14 +254,22 @@ func forged(t testing.TB, v uint16) (*control, *forger) {
 	c := newControl(t, newIdentity(t), NewBinding(), srv)
 	tap := &tapConn{Conn: cli}
 	done := make(chan error, 1)
-	go func() { done <- tls.Client(tap, cfg).Handshake() }()
+	tc := tls.Client(tap, cfg)
+	go func() { done <- tc.Handshake() }()
 	if err := c.handshake(); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	return c, newForger(t, cli, v, log, tap.serverRandom())
+	f := newForger(t, cli, v, log, tap.serverRandom())
+	if f.tc = tc; v == tls.VersionTLS13 {
+		f.server.seq = 1 // behind the ticket
+	}
+	if want := engine == EngineFast; c.Info().Fast != want || (c.tc == nil) != want || (c.rec != nil) != want {
+		t.Fatalf("got %+v, tls.Conn %v", c.Info(), c.tc)
+	}
+	return c, f
 }
 
 // tapConn remembers what the client read.

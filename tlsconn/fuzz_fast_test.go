@@ -153,7 +153,8 @@ func stricter(v uint16, stream []byte) bool {
 }
 
 // What comes of a client's records is the same with both engines, down to the
-// byte: the same data, and both a clean end or neither.
+// byte: the same data, and both a clean end or neither. A control connection
+// finds the same as a data connection.
 func FuzzOpen(f *testing.F) {
 	id := newIdentity(f)
 	for layer := range gcmLayers {
@@ -174,8 +175,13 @@ func FuzzOpen(f *testing.F) {
 			d.link.conn = &tape{in: bytes.Clone(stream), cuts: cuts}
 			return readAll(d, 1+int(size))
 		}
+		rec := ours.fast.records
 		got, gerr := read(ours)
 		want, werr := read(std)
+		if ctl, cerr := readControl(t, &rec, bytes.Clone(stream), cuts, 1+int(size)); !bytes.Equal(ctl, got) ||
+			(cerr == io.EOF) != (gerr == io.EOF) || breachOf(cerr) != breachOf(gerr) {
+			t.Errorf("control connection: got %d bytes, %v; data connection %d, %v", len(ctl), cerr, len(got), gerr)
+		}
 		switch {
 		case stricter(v.v, stream):
 			if !bytes.HasPrefix(want, got) {
@@ -185,6 +191,46 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("got %d bytes, %v; crypto/tls %d, %v", len(got), gerr, len(want), werr)
 		}
 	})
+}
+
+// readControl pushes a stream to a control connection as cuts say, and reads in
+// pieces of size bytes to the end.
+func readControl(t *testing.T, rec *records, stream, cuts []byte, size int) (got []byte, err error) {
+	a := &Adapter{phase: phaseOpen, rec: rec}
+	defer a.Close()
+	buf := make([]byte, size)
+	for i := 0; ; i++ {
+		for pushed := false; err == nil; pushed = true {
+			var n int
+			n, err = a.Read(buf)
+			got = append(got, buf[:n]...)
+			if n > 0 && !pushed && len(stream) > 0 { // in the midst of a record
+				err = errors.Join(err, a.Push(stream[:1]))
+				stream = stream[1:]
+			}
+		}
+		if err != ErrWouldBlock {
+			return got, err
+		}
+		err = nil
+		n := min(len(stream), maxPlaintext)
+		if len(cuts) > 0 {
+			n = min(n, 1+64*int(cuts[i%len(cuts)]))
+		}
+		if n == 0 {
+			a.PushEOF()
+		}
+		if err := a.Push(stream[:n]); err != nil {
+			t.Fatal(err)
+		}
+		stream = stream[n:]
+	}
+}
+
+// breachOf returns the breach in an error, nil for others.
+func breachOf(err error) (b *breach) {
+	errors.As(err, &b)
+	return b
 }
 
 // What we send is what a client of crypto/tls reads, with a clean end. If a bit of

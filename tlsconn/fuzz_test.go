@@ -13,7 +13,7 @@ import (
 // returns what became of the connection.
 func outcome(t *testing.T, id *Identity, data, cuts []byte) string {
 	t.Helper()
-	a := NewAdapter(id, NewBinding())
+	a := NewAdapter(id, NewBinding(), engine)
 	defer a.Close()
 	var err error
 	for i := 0; len(data) > 0 && err == nil; i++ {
@@ -169,18 +169,20 @@ func FuzzCuts(f *testing.F) {
 			v = tls.VersionTLS13
 		}
 		want := strings.Repeat("NOOP\r\n", 1+max(0, size)%(32<<10)/6)
-		srv, cli := newPipe()
-		a := NewAdapter(id, NewBinding())
-		done := make(chan error, 1)
-		go func() {
-			_, err := io.WriteString(tls.Client(cli, clientConfig(v)), want)
-			done <- err
-		}()
-		got, err := serve(a, srv, cuts, len(want))
-		a.Close()
-		srv.Close()
-		if cerr := <-done; err != nil || cerr != nil || string(got) != want {
-			t.Errorf("got %d bytes, %v, %v, want %d", len(got), err, cerr, len(want))
+		for _, e := range engines {
+			srv, cli := newPipe()
+			a := NewAdapter(id, NewBinding(), e.e)
+			done := make(chan error, 1)
+			go func() {
+				_, err := io.WriteString(tls.Client(cli, clientConfig(v)), want)
+				done <- err
+			}()
+			got, err := serve(a, srv, cuts, len(want))
+			a.Close()
+			srv.Close()
+			if cerr := <-done; err != nil || cerr != nil || string(got) != want {
+				t.Errorf("%s: got %d bytes, %v, %v, want %d", e.name, len(got), err, cerr, len(want))
+			}
 		}
 	})
 }

@@ -80,7 +80,7 @@ func TestForeignTicket(t *testing.T) {
 func TestSecondTicketCounts(t *testing.T) {
 	id, a, b := newIdentity(t), NewBinding(), NewBinding()
 	seal := func(owner *Binding) []byte {
-		ticket, err := id.controlConfig(owner).WrapSession(tls.ConnectionState{}, sessionState(t))
+		ticket, err := id.controlConfig(owner, nil).WrapSession(tls.ConnectionState{}, sessionState(t))
 		if err != nil {
 			t.Fatal(err)
 		}

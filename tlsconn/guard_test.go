@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 // The tests of this file watch over what crypto/tls does but does not promise:
 // that a read which failed for want of bytes can be made again, in the middle
 // of anything. If one fails with a new Go release, the handshake's coroutine has
-// to stay for the whole session.
+// to stay for the whole session. EngineFast has to do the same.
 
 var (
 	keyUpdateQuiet = []byte{24, 0, 0, 1, 0}
@@ -22,7 +23,9 @@ var (
 
 // A KeyUpdate that asks for one in return, cut into two records and pushed byte
 // by byte.
-func TestSplitKeyUpdate(t *testing.T) {
+func TestSplitKeyUpdate(t *testing.T) { bothEngines(t, testSplitKeyUpdate) }
+
+func testSplitKeyUpdate(t *testing.T) {
 	c, f := forged(t, tls.VersionTLS13)
 	c.cut = func() int { return 1 }
 	f.send(f.seal(typeApplicationData, []byte("one ")),
@@ -35,9 +38,19 @@ func TestSplitKeyUpdate(t *testing.T) {
 	if n := len(c.Pending()); n != headerLen+len(keyUpdateAsk)+1+16 {
 		t.Errorf("got %d bytes of answer, want one KeyUpdate", n)
 	}
+	c.say("200 OK\r\n") // sealed with the next key
+	if typ, p := f.open(); typ != typeHandshake || !bytes.Equal(p, keyUpdateQuiet) {
+		t.Errorf("got record %d %v, want a KeyUpdate", typ, p)
+	}
+	f.server.update()
+	if typ, p := f.open(); typ != typeApplicationData || string(p) != "200 OK\r\n" {
+		t.Errorf("got record %d %q", typ, p)
+	}
 }
 
-func TestFloods(t *testing.T) {
+func TestFloods(t *testing.T) { bothEngines(t, testFloods) }
+
+func testFloods(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		version uint16
@@ -71,73 +84,163 @@ func TestFloods(t *testing.T) {
 	}
 }
 
+// noAlert stands for no answer at all.
+const noAlert = -1
+
+// alert sends what is pending and returns the one alert in it. f must know all that
+// was sent before.
+func (c *control) alert(f *forger) int {
+	c.t.Helper()
+	n := len(c.Pending())
+	if n == 0 {
+		return noAlert
+	}
+	c.flush()
+	typ, p := f.open()
+	if typ != typeAlert || len(p) != 2 || n > headerLen+2+f.server.overhead() {
+		c.t.Fatalf("got record %d %v, %d bytes, want an alert", typ, p, n)
+	}
+	return int(p[1])
+}
+
+func (f *forgerHalf) overhead() int {
+	if f.version == tls.VersionTLS13 {
+		return 1 + 16
+	}
+	return 8 + 16
+}
+
+// wantBreach checks an error and its alert: std by its text.
+func wantBreach(t *testing.T, c *control, f *forger, err error, std string, fast error, alert int) {
+	t.Helper()
+	switch {
+	case err == nil,
+		engine == EngineStd && !strings.Contains(err.Error(), std),
+		engine == EngineFast && !errors.Is(err, fast):
+		t.Errorf("got %v, want %q or %v", err, std, fast)
+	}
+	if got := c.alert(f); got != alert {
+		t.Errorf("got alert %d, want %d", got, alert)
+	}
+	if _, again := c.Read(make([]byte, 1)); engine == EngineFast && again != err {
+		t.Errorf("read again: got %v", again)
+	}
+	_, werr := c.Write([]byte("x"))
+	if alert != noAlert && werr == nil {
+		t.Error("write behind an alert: got no error")
+	}
+	if err == io.EOF && werr != nil {
+		t.Errorf("write behind the peer's close_notify: got %v", werr)
+	}
+}
+
 // What a peer may say after the handshake besides data.
-func TestAfterHandshake(t *testing.T) {
+func TestAfterHandshake(t *testing.T) { bothEngines(t, testAfterHandshake) }
+
+func testAfterHandshake(t *testing.T) {
 	helloRequest := []byte{0, 0, 0, 0}
 	hello := []byte{clientHello, 0, 0, 2, 3, 3}
 	for _, tt := range []struct {
-		name    string
-		version uint16
-		typ     byte
-		payload []byte
-		want    string // in the error
-		alert   bool   // we answer
+		name      string
+		version   uint16
+		typ       byte
+		payload   []byte
+		std       string // in the error of crypto/tls
+		fast      error
+		alertStd  int
+		alertFast int // the one that the RFC names
 	}{
-		{"close_notify 1.2", tls.VersionTLS12, typeAlert, []byte{1, 0}, "EOF", false},
-		{"close_notify 1.3", tls.VersionTLS13, typeAlert, []byte{1, 0}, "EOF", false},
-		{"fatal alert 1.2", tls.VersionTLS12, typeAlert, []byte{2, 40}, "remote error", false},
-		{"fatal alert 1.3", tls.VersionTLS13, typeAlert, []byte{2, 40}, "remote error", false},
-		{"long alert", tls.VersionTLS13, typeAlert, []byte{2, 40, 1}, "unexpected message", true},
-		{"hello request", tls.VersionTLS12, typeHandshake, helloRequest, "no renegotiation", true},
-		{"renegotiation", tls.VersionTLS12, typeHandshake, hello, "decoding", true},
-		{"second hello", tls.VersionTLS13, typeHandshake, hello, "", true},
-		{"unknown type", tls.VersionTLS13, 99, []byte("x"), "unexpected message", true},
-		{"change cipher spec 1.2", tls.VersionTLS12, typeChangeCipherSpec, []byte{1}, "unexpected message", true},
+		{"close_notify 1.2", tls.VersionTLS12, typeAlert, []byte{1, 0}, "EOF", io.EOF, noAlert, noAlert},
+		{"close_notify 1.3", tls.VersionTLS13, typeAlert, []byte{1, 0}, "EOF", io.EOF, noAlert, noAlert},
+		{"fatal alert 1.2", tls.VersionTLS12, typeAlert, []byte{2, 40}, "remote error", tls.AlertError(40), noAlert, noAlert},
+		{"fatal alert 1.3", tls.VersionTLS13, typeAlert, []byte{2, 40}, "remote error", tls.AlertError(40), noAlert, noAlert},
+		{"long alert", tls.VersionTLS13, typeAlert, []byte{2, 40, 1}, "unexpected message", errAlert, alertUnexpectedMessage, alertDecodeError},
+		{"hello request", tls.VersionTLS12, typeHandshake, helloRequest, "no renegotiation", errMessage, alertNoRenegotiation, alertUnexpectedMessage},
+		{"renegotiation", tls.VersionTLS12, typeHandshake, hello, "decoding", errRenegotiation, alertDecodeError, alertNoRenegotiation},
+		{"second hello", tls.VersionTLS13, typeHandshake, hello, "", errMessage, alertDecodeError, alertUnexpectedMessage},
+		{"unknown type", tls.VersionTLS13, 99, []byte("x"), "unexpected message", errType, alertUnexpectedMessage, alertUnexpectedMessage},
+		{"change cipher spec 1.2", tls.VersionTLS12, typeChangeCipherSpec, []byte{1}, "unexpected message", errType, alertUnexpectedMessage, alertUnexpectedMessage},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, f := forged(t, tt.version)
 			f.send(f.seal(tt.typ, tt.payload))
 			_, err := c.readFull(1)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("got %v, want %q", err, tt.want)
+			alert := tt.alertStd
+			if engine == EngineFast {
+				alert = tt.alertFast
 			}
-			if got := len(c.Pending()) > 0; got != tt.alert {
-				t.Errorf("got %d bytes of answer", len(c.Pending()))
-			}
+			wantBreach(t, c, f, err, tt.std, tt.fast, alert)
 		})
 	}
 }
 
-// A record that was changed under way ends the connection with an alert.
-func TestForgedRecord(t *testing.T) {
+// A record that was changed under way ends the connection with an alert, wherever
+// it was changed, and nothing of it is read.
+func TestForgedRecord(t *testing.T) { bothEngines(t, testForgedRecord) }
+
+func testForgedRecord(t *testing.T) {
+	for _, v := range versions {
+		for _, tt := range []struct {
+			name string
+			bend func(rec []byte)
+		}{
+			{"tag", func(rec []byte) { rec[len(rec)-1] ^= 1 }},
+			{"content", func(rec []byte) { rec[len(rec)-18] ^= 1 }},
+			{"first byte", func(rec []byte) { rec[headerLen] ^= 1 }},
+		} {
+			for _, size := range []int{1, 100} { // opened in place, and not
+				t.Run(fmt.Sprintf("%s %s %d", v.name, tt.name, size), func(t *testing.T) {
+					c, f := forged(t, v.v)
+					rec := f.seal(typeApplicationData, []byte("DELE x\r\n"))
+					tt.bend(rec)
+					f.send(rec)
+					got, err := c.readFull(size)
+					if len(got) > 0 {
+						t.Errorf("got %q", got)
+					}
+					wantBreach(t, c, f, err, "bad record MAC", errBadMAC, alertBadRecordMAC)
+				})
+			}
+		}
+	}
+}
+
+// What was sealed once is taken once, and in its order.
+func TestReplayedRecord(t *testing.T) { bothEngines(t, testReplayedRecord) }
+
+func testReplayedRecord(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			c, f := forged(t, v.v)
-			rec := f.seal(typeApplicationData, []byte("DELE x\r\n"))
-			rec[len(rec)-1] ^= 1
-			f.send(rec)
-			got, err := c.readFull(1)
-			if len(got) > 0 || err == nil || !strings.Contains(err.Error(), "bad record MAC") {
-				t.Errorf("got %q, %v", got, err)
+			rec := f.seal(typeApplicationData, []byte("NOOP\r\n"))
+			f.send(rec, rec)
+			got, err := c.readFull(12)
+			if string(got) != "NOOP\r\n" {
+				t.Errorf("got %q", got)
 			}
-			if len(c.Pending()) == 0 {
-				t.Error("got no alert")
-			}
+			wantBreach(t, c, f, err, "bad record MAC", errBadMAC, alertBadRecordMAC)
 		})
 	}
 }
 
 // An oversized record is refused on its header.
-func TestOversizedRecord(t *testing.T) {
-	c, f := forged(t, tls.VersionTLS13)
-	f.send(recordHeader(typeApplicationData, 65535))
-	if _, err := c.readFull(1); err == nil || !strings.Contains(err.Error(), "oversized") {
-		t.Errorf("got %v", err)
+func TestOversizedRecord(t *testing.T) { bothEngines(t, testOversizedRecord) }
+
+func testOversizedRecord(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			c, f := forged(t, v.v)
+			f.send(recordHeader(typeApplicationData, 65535))
+			_, err := c.readFull(1)
+			wantBreach(t, c, f, err, "oversized", errOverflow, alertRecordOverflow)
+		})
 	}
 }
 
 // What follows close_notify in the same segment stays outside TLS.
-func TestRestAfterCloseNotify(t *testing.T) {
+func TestRestAfterCloseNotify(t *testing.T) { bothEngines(t, testRestAfterCloseNotify) }
+
+func testRestAfterCloseNotify(t *testing.T) {
 	const clear = "USER x\r\nPASS y\r\n"
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
@@ -156,7 +259,9 @@ func TestRestAfterCloseNotify(t *testing.T) {
 
 // After our close_notify TLS ends with the peer's, or with the first byte that
 // is none of its records.
-func TestDrain(t *testing.T) {
+func TestDrain(t *testing.T) { bothEngines(t, testDrain) }
+
+func testDrain(t *testing.T) {
 	hello := []byte{typeHandshake, 3, 1, 0, 5, clientHello}
 	for _, v := range versions {
 		for _, tt := range []struct {
@@ -191,13 +296,18 @@ func TestDrain(t *testing.T) {
 				if rest := string(c.Rest()); done && rest != tt.rest {
 					t.Errorf("got rest %q, want %q", rest, tt.rest)
 				}
+				if _, err := c.Write([]byte("x")); err == nil || len(c.Pending()) > 0 {
+					t.Errorf("write behind close_notify: got %v, %d bytes", err, len(c.Pending()))
+				}
 			})
 		}
 	}
 }
 
 // REIN on an implicit listener: a second TLS session on the same connection.
-func TestSecondSession(t *testing.T) {
+func TestSecondSession(t *testing.T) { bothEngines(t, testSecondSession) }
+
+func testSecondSession(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			id, cfg := newIdentity(t), clientConfig(v.v)
@@ -244,7 +354,9 @@ func TestSecondSession(t *testing.T) {
 	}
 }
 
-func TestControlTruncated(t *testing.T) {
+func TestControlTruncated(t *testing.T) { bothEngines(t, testControlTruncated) }
+
+func testControlTruncated(t *testing.T) {
 	for _, v := range versions {
 		for _, tt := range []struct {
 			name string
@@ -267,7 +379,9 @@ func TestControlTruncated(t *testing.T) {
 
 // A record is read whole even if it needs many small reads, and its buffer goes
 // back with the last byte.
-func TestIdleHoldsNothing(t *testing.T) {
+func TestIdleHoldsNothing(t *testing.T) { bothEngines(t, testIdleHoldsNothing) }
+
+func testIdleHoldsNothing(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.name, func(t *testing.T) {
 			c, f := forged(t, v.v)

@@ -346,7 +346,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			for !stop.Load() {
-				a := NewAdapter(id, NewBinding())
+				a := NewAdapter(id, NewBinding(), engine)
 				if err := a.Push(firstFlight(t, clientConfig(tls.VersionTLS13))); err != nil {
 					t.Error(err)
 				}

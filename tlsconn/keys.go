@@ -8,6 +8,7 @@ import (
 	"crypto/sha512"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"hash"
 )
 
@@ -78,7 +79,8 @@ func (s gcmSuite) keyBlock(master []byte, client, server [randomLen]byte, n int)
 type half struct {
 	suite  gcmSuite
 	tls13  bool
-	aead   cipher.AEAD
+	aead   cipher.AEAD     // nil while asleep: it is five times as large as all the rest
+	key    [32]byte        // suite.keyLen bytes
 	secret [maxSecret]byte // TLS 1.3: what the next key comes from
 	iv     [gcmNonce]byte  // TLS 1.2: gcmSalt bytes
 	seq    uint64          // of the next record
@@ -90,18 +92,32 @@ type half struct {
 }
 
 // setKey starts a key at record 0.
-func (h *half) setKey(key, iv []byte) error {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return err
-	}
-	aead, err := cipher.NewGCM(block) // fails under GODEBUG=fips140=only
-	if err != nil {
-		return err
-	}
-	h.aead, h.seq = aead, 0
+func (h *half) setKey(key, iv []byte) (err error) {
+	copy(h.key[:], key)
 	copy(h.iv[:], iv)
-	return nil
+	h.seq = 0
+	h.aead, err = h.makeAEAD()
+	return err
+}
+
+func (h *half) makeAEAD() (cipher.AEAD, error) {
+	block, err := aes.NewCipher(h.key[:h.suite.keyLen])
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block) // fails under GODEBUG=fips140=only
+}
+
+// awake makes the AEAD of the key again if it is needed. That cannot fail where
+// setKey did not, but after wipe it must: there is no key.
+func (h *half) awake() {
+	if h.aead != nil {
+		return
+	}
+	var err error
+	if h.aead, err = h.makeAEAD(); err != nil {
+		panic(fmt.Sprint("TLS record after the end of its key: ", err))
+	}
 }
 
 // setSecret starts the key of a traffic secret (RFC 8446 section 7.3).
@@ -131,6 +147,14 @@ func (h *half) overhead() int {
 	return gcmExplicit + gcmTag
 }
 
+// front is how much of a record stands in front of its sealed content.
+func (h *half) front() int {
+	if h.tls13 {
+		return headerLen
+	}
+	return headerLen + gcmExplicit
+}
+
 // nonce13 prepares the nonce of the next record (RFC 8446 section 5.3).
 func (h *half) nonce13() {
 	binary.BigEndian.PutUint64(h.nonce[gcmSalt:], h.seq)
@@ -152,9 +176,11 @@ func (h *half) nonce12(explicit []byte, typ byte, n int) {
 	copy(h.extra[8:], []byte{typ, 3, 3, byte(n >> 8), byte(n)})
 }
 
-// wipe forgets the secrets. What crypto/aes made of the key is beyond reach.
+// wipe forgets the secrets, and that there was a key. What crypto/aes made of it is
+// beyond reach.
 func (h *half) wipe() {
+	clear(h.key[:])
 	clear(h.secret[:])
 	clear(h.iv[:])
-	h.aead = nil
+	h.aead, h.suite = nil, gcmSuite{}
 }

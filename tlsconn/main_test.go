@@ -56,6 +56,23 @@ var layers = []struct {
 	{"1.3 std", tls.VersionTLS13, EngineStd},
 }
 
+// engine is what control connections have; see bothEngines.
+var engine Engine
+
+var engines = []struct {
+	name string
+	e    Engine
+}{{"fast", EngineFast}, {"std", EngineStd}}
+
+// bothEngines runs a test of control connections with each engine.
+func bothEngines(t *testing.T, test func(t *testing.T)) {
+	defer func(e Engine) { engine = e }(engine)
+	for _, e := range engines {
+		engine = e.e
+		t.Run(e.name, test)
+	}
+}
+
 func newIdentity(t testing.TB) *Identity {
 	t.Helper()
 	return newIdentityWith(t, Options{})
@@ -118,7 +135,7 @@ type control struct {
 
 func newControl(t testing.TB, id *Identity, b *Binding, sock *net.TCPConn) *control {
 	t.Helper()
-	c := &control{Adapter: NewAdapter(id, b), t: t, sock: sock}
+	c := &control{Adapter: NewAdapter(id, b, engine), t: t, sock: sock}
 	t.Cleanup(c.Close)
 	return c
 }

@@ -105,6 +105,7 @@ func (o *opener) length(b []byte) (int, error) {
 // open opens one whole record, to dst if that has room for it, else in place,
 // and returns its content. What it returns with an error is of no use.
 func (o *opener) open(dst, rec []byte) (typ byte, content []byte, err error) {
+	o.awake()
 	if o.tls13 {
 		typ, content, err = o.open13(dst, rec)
 	} else {

@@ -398,10 +398,22 @@ func TestWiped(t *testing.T) {
 			}
 			d.Release()
 			for _, h := range []*half{&f.in.half, &f.out.half} {
-				if h.secret != [maxSecret]byte{} || h.iv != [gcmNonce]byte{} || h.aead != nil {
-					t.Error("secrets are left")
-				}
+				wantWiped(t, h)
 			}
 		})
 	}
+}
+
+// wantWiped checks that no key is left, and that nothing can be sealed without one.
+func wantWiped(t *testing.T, h *half) {
+	t.Helper()
+	if h.key != [32]byte{} || h.secret != [maxSecret]byte{} || h.iv != [gcmNonce]byte{} || h.aead != nil {
+		t.Error("secrets are left")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a record was sealed without a key")
+		}
+	}()
+	(&sealer{half: *h}).record(nil, typeApplicationData, []byte("x"))
 }

@@ -59,15 +59,21 @@ func (s *sealer) renew(dst []byte) ([]byte, error) {
 	return dst, nil
 }
 
+// answer appends the KeyUpdate that is owed.
+func (s *sealer) answer(dst []byte) ([]byte, error) {
+	if s.owed && s.err == nil {
+		dst, s.err = s.renew(dst)
+	}
+	return dst, s.err
+}
+
 // closeNotify appends the last record, once.
 func (s *sealer) closeNotify(dst []byte) ([]byte, error) {
 	if s.shut || s.err != nil {
 		return dst, s.err
 	}
-	if s.owed {
-		if dst, s.err = s.renew(dst); s.err != nil {
-			return dst, s.err
-		}
+	if dst, s.err = s.answer(dst); s.err != nil {
+		return dst, s.err
 	}
 	s.shut = true
 	return s.record(dst, typeAlert, []byte{levelWarning, alertCloseNotify}), nil
@@ -75,6 +81,7 @@ func (s *sealer) closeNotify(dst []byte) ([]byte, error) {
 
 // record appends one record with p as its content, at most maxPlaintext bytes.
 func (s *sealer) record(dst []byte, typ byte, p []byte) []byte {
+	s.awake()
 	n := len(p) + s.overhead()
 	if s.tls13 {
 		dst = s.record13(append(dst, typeApplicationData, 3, 3, byte(n>>8), byte(n)), typ, p)

@@ -116,39 +116,37 @@ var errUnfit = errors.New("handshake of an unknown form")
 
 // fit makes out of the secrets what sealing and opening need, and proves it: the
 // last record that crypto/tls sent must open where it is expected.
-func (t *tap) fit(info Info, suite gcmSuite) (*fast, error) {
+func (t *tap) fit(r *records, info Info, suite gcmSuite) error {
 	if t.torn || len(t.last) == 0 {
-		return nil, errUnfit
+		return errUnfit
 	}
-	f := new(fast)
-	f.in.suite, f.out.suite = suite, suite
+	r.in.suite, r.out.suite = suite, suite
 	var err error
 	if info.Version == tls.VersionTLS13 {
-		f.in.tls13, f.out.tls13 = true, true
-		f.out.limit = keyLimit13
-		err = t.fit13(f)
+		r.in.tls13, r.out.tls13 = true, true
+		r.out.limit = keyLimit13
+		err = t.fit13(r)
 	} else {
-		f.out.limit = keyLimit12
-		err = t.fit12(f, info.Resumed)
+		r.out.limit = keyLimit12
+		err = t.fit12(r, info.Resumed)
 	}
 	if err != nil {
-		f.wipe()
-		return nil, err
+		r.wipe()
 	}
-	return f, nil
+	return err
 }
 
 // fit13 finds out whether we sent a ticket: then the next record is our second
 // under the application key, else the first, and the last one ended our flight.
-func (t *tap) fit13(f *fast) error {
-	n := f.out.suite.size
-	if err := errors.Join(f.in.setSecret(t.clientTraffic[:n]), f.out.setSecret(t.serverTraffic[:n])); err != nil {
+func (t *tap) fit13(r *records) error {
+	n := r.out.suite.size
+	if err := errors.Join(r.in.setSecret(t.clientTraffic[:n]), r.out.setSecret(t.serverTraffic[:n])); err != nil {
 		return err
 	}
-	probe := opener{half: f.out.half}
+	probe := opener{half: r.out.half}
 	defer probe.wipe()
 	if probe.shows(t.last, msgNewSessionTicket) {
-		f.out.seq = 1
+		r.out.seq = 1
 		return nil
 	}
 	if err := probe.setSecret(t.serverFlight[:n]); err != nil {
@@ -162,7 +160,7 @@ func (t *tap) fit13(f *fast) error {
 
 // fit12 takes the key block apart (RFC 5246 section 6.3). Each side has sealed
 // its Finished.
-func (t *tap) fit12(f *fast, resumed bool) error {
+func (t *tap) fit12(r *records, resumed bool) error {
 	if t.nKey != 1 || t.inLen != headerLen+gcmExplicit+finished12+gcmTag {
 		return errUnfit // the client said more than Finished
 	}
@@ -170,19 +168,19 @@ func (t *tap) fit12(f *fast, resumed bool) error {
 	if resumed {
 		master = t.resumed[:]
 	}
-	n := f.out.suite.keyLen
-	block := f.out.suite.keyBlock(master, random(&t.hello), random(&t.reply), 2*n+2*gcmSalt)
+	n := r.out.suite.keyLen
+	block := r.out.suite.keyBlock(master, random(&t.hello), random(&t.reply), 2*n+2*gcmSalt)
 	defer clear(block)
 	ivs := block[2*n:]
-	if err := errors.Join(f.in.setKey(block[:n], ivs[:gcmSalt]), f.out.setKey(block[n:2*n], ivs[gcmSalt:])); err != nil {
+	if err := errors.Join(r.in.setKey(block[:n], ivs[:gcmSalt]), r.out.setKey(block[n:2*n], ivs[gcmSalt:])); err != nil {
 		return err
 	}
-	probe := opener{half: f.out.half}
+	probe := opener{half: r.out.half}
 	defer probe.wipe()
 	if !probe.shows(t.last, msgFinished) {
 		return errUnfit
 	}
-	f.in.seq, f.out.seq = 1, 1
+	r.in.seq, r.out.seq = 1, 1
 	return nil
 }
 

@@ -5,8 +5,8 @@
 // inside session tickets, so that a data connection can prove that it belongs
 // to that session (RFC 4217 section 10.2). An Adapter is the TLS of a control
 // connection: bytes in, bytes out, no socket and no goroutine. A DataConn is
-// the TLS of a data connection over a socket; after a handshake of crypto/tls it
-// seals and opens AES-GCM records by itself, see EngineFast.
+// the TLS of a data connection over a socket. After a handshake of crypto/tls both
+// seal and open AES-GCM records by themselves, see EngineFast.
 //
 // Both hand crypto/tls one record at a time and never a byte more. That is what
 // lets clear text follow TLS on the same connection (CCC, REIN), and what tells
@@ -59,10 +59,9 @@ type Info struct {
 	ServerName string // SNI as sent by the client, which may be an IP literal
 	ALPN       string // "" when the client did not offer any
 
-	// Of data connections: EngineFast seals and opens the records; or it
-	// should have, but took the handshake for none that it knows, and
-	// crypto/tls went on. Unfit is a fault of ours, or a Go release that does
-	// things differently.
+	// EngineFast seals and opens the records; or it should have, but took the
+	// handshake for none that it knows, and crypto/tls went on. Unfit is a
+	// fault of ours, or a Go release that does things differently.
 	Fast, Unfit bool
 }
 

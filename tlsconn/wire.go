@@ -34,11 +34,21 @@ func (w *wire) Read(p []byte) (int, error) {
 	a.left -= n
 	a.skip(n)
 	if a.hs != nil {
-		if a.hs.took += n; a.hs.took > MaxHandshake {
+		a.hs.received(p[:n])
+		if a.hs.took > MaxHandshake {
 			return 0, ErrFlood
 		}
 	}
 	return n, nil
+}
+
+// received sees bytes of a record on their way to crypto/tls.
+func (h *handshake) received(p []byte) {
+	h.took += len(p)
+	if h.tap != nil && len(p) > 0 {
+		h.span.next(p)
+		h.tap.received(p, h.span.head, h.span.seen == 0)
+	}
 }
 
 // frame makes sure that left counts the bytes of a whole record, and reports
@@ -65,14 +75,20 @@ func (a *Adapter) over() bool {
 	return t != typeAlert && t != typeApplicationData && t != typeChangeCipherSpec
 }
 
+// unread returns what follows the last record taken.
 func (a *Adapter) unread() []byte {
 	if a.in == nil {
 		return nil
 	}
-	return a.in.B[a.off:]
+	return a.in.B[a.off+a.plain+a.tail:]
 }
 
-func (a *Adapter) buffered() int { return len(a.unread()) }
+func (a *Adapter) buffered() int {
+	if a.in == nil {
+		return 0
+	}
+	return len(a.in.B) - a.off
+}
 
 // skip drops n bytes of input, and the buffer with the last one.
 func (a *Adapter) skip(n int) {
@@ -97,11 +113,20 @@ func (w *wire) Write(p []byte) (int, error) {
 	if w.phase == phaseDead {
 		return 0, net.ErrClosed
 	}
-	if w.out == nil {
-		w.out = bufpool.Replies.Get()
+	if w.hs != nil && w.hs.tap != nil {
+		w.hs.tap.sent(p)
 	}
-	w.out.B = append(w.out.B, p...)
+	out := (*Adapter)(w).output()
+	out.B = append(out.B, p...)
 	return len(p), nil
+}
+
+// output returns the buffer of Pending.
+func (a *Adapter) output() *bufpool.Buffer {
+	if a.out == nil {
+		a.out = bufpool.Replies.Get()
+	}
+	return a.out
 }
 
 // The rest of net.Conn. crypto/tls sets a write deadline around close_notify,
