@@ -13,10 +13,11 @@ import (
 	"fastftps/internal/ftptest"
 	"fastftps/session"
 	"fastftps/storage"
+	"fastftps/tlsconn"
 )
 
 // TestTranscripts plays the session's transcripts over loopback, on both
-// reactors, with whole writes and in sevens.
+// reactors, with whole writes and in sevens, and once with crypto/tls all the way.
 func TestTranscripts(t *testing.T) {
 	eachTranscript(t, func(t *testing.T, script *ftptest.Script) {
 		for _, r := range reactors {
@@ -24,9 +25,10 @@ func TestTranscripts(t *testing.T) {
 				if cut > 0 && script.Setup.Uncut {
 					continue
 				}
-				t.Run(r+"/"+how, func(t *testing.T) { playOverLoopback(t, script, r, cut) })
+				t.Run(r+"/"+how, func(t *testing.T) { playOverLoopback(t, script, r, tlsconn.EngineFast, cut) })
 			}
 		}
+		t.Run("std", func(t *testing.T) { playOverLoopback(t, script, "", tlsconn.EngineStd, 0) })
 	})
 }
 
@@ -56,10 +58,10 @@ func eachTranscript(t *testing.T, f func(t *testing.T, script *ftptest.Script)) 
 	}
 }
 
-func playOverLoopback(t *testing.T, script *ftptest.Script, reactor string, cut int) {
+func playOverLoopback(t *testing.T, script *ftptest.Script, reactor string, e tlsconn.Engine, cut int) {
 	setup := &script.Setup
 	s := start(t, func(c *Config) {
-		c.Reactor = reactor
+		c.Reactor, c.Data.Engine = reactor, e
 		c.LingerTimeout = 2 * time.Second
 		c.Session = transcriptConfig(t, setup)
 		for i := range c.Listen {
