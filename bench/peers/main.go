@@ -1,3 +1,5 @@
+//go:build linux
+
 // Peers compares fastftps with the FTP servers that Debian ships: the same
 // scenarios, one server after the other, round by round, and a page of ratios.
 // It is run by `make bench-peers`, as root, in a network namespace of its own.
