@@ -64,9 +64,7 @@ func (q *logQueue) run() {
 		lines, waiters, closed := q.buf, q.waiters, q.closed
 		q.buf, q.waiters = spare[:0], nil
 		q.mu.Unlock()
-		if _, err := q.w.Write(lines); err != nil {
-			q.lost.Add(int64(bytes.Count(lines, []byte{'\n'})))
-		}
+		q.put(lines)
 		for _, w := range waiters {
 			close(w)
 		}
@@ -74,6 +72,16 @@ func (q *logQueue) run() {
 		if closed {
 			return
 		}
+	}
+}
+
+// put writes lines, if there are any: a token may be left from before.
+func (q *logQueue) put(lines []byte) {
+	if len(lines) == 0 {
+		return
+	}
+	if _, err := q.w.Write(lines); err != nil {
+		q.lost.Add(int64(bytes.Count(lines, []byte{'\n'})))
 	}
 }
 
