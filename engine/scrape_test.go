@@ -156,6 +156,7 @@ func (s *server) watchTransfer(t *testing.T) {
 		if _, err := io.CopyN(io.Discard, data, 1<<20); err != nil {
 			t.Fatal(err)
 		}
+		s.settle()
 		s.grew(before, map[string]float64{
 			`transfers_running`:                                        1,
 			`sessions{state="transfer"}`:                               1,
