@@ -102,9 +102,10 @@ type Engine struct {
 	fs      *pool      // commands that touch storage
 	logins  *pool      // commands that wait for a password hash
 
-	nextID   atomic.Uint64
-	draining atomic.Bool
-	stopped  chan struct{} // closed when everything has ended
+	nextID    atomic.Uint64
+	draining  atomic.Bool
+	quietTill atomic.Int64  // noDescriptor logs nothing before, in nanoseconds since the start
+	stopped   chan struct{} // closed when everything has ended
 
 	reactor   reactor
 	listeners []*listener

@@ -113,10 +113,18 @@ func (e *Engine) rejected(why refusal) {
 	}
 }
 
-// noDescriptor reports a connection that could not be accepted.
+// noDescriptorEvery is how often the log tells that descriptors have run out.
+const noDescriptorEvery = 10 * time.Second
+
+// noDescriptor reports a connection that could not be accepted. Clients decide how
+// many there are, so for want of descriptors not each has its line.
 func (e *Engine) noDescriptor(err error) {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		e.metrics.Rejected[metrics.RejectDescriptors].Inc()
+		now, next := int64(e.now()), e.quietTill.Load()
+		if now < next || !e.quietTill.CompareAndSwap(next, now+int64(noDescriptorEvery)) {
+			return
+		}
 	}
 	e.log.Error("accept", slog.Any("err", err))
 }
