@@ -7,7 +7,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	osuser "os/user"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"syscall"
 
 	"fastftps/bench/report"
@@ -66,7 +64,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	scenarios := filepath.Join(o.dir, "scenarios")
-	if err := errors.Join(os.MkdirAll(scenarios, 0o755), o.makeTree(), o.makeCert(), prepare(&o.place, scenarios)); err != nil {
+	if err := errors.Join(os.MkdirAll(scenarios, 0o755), o.makeTree(), o.makeSecrets(), prepare(&o.place, scenarios)); err != nil {
 		return err
 	}
 	var chosen []row
@@ -107,6 +105,14 @@ func (o *options) makeTree() error {
 	return exec.Command("usermod", "--home", o.tree, user).Run()
 }
 
+// makeSecrets makes the certificate and the password that all servers share.
+func (o *options) makeSecrets() error {
+	if _, err := o.write(filepath.Base(o.passwordFile()), password+"\n"); err != nil {
+		return err
+	}
+	return exec.Command(o.ours, "cert", "self-signed", "--out", o.cert()).Run()
+}
+
 // basePort is the first port that servers get.
 const basePort = 21000
 
@@ -123,7 +129,9 @@ func (o *options) measure(ctx context.Context, t *table, round, i int, p product
 		v, err = r.value(&rep.Targets[0])
 	}
 	t.note(i, p.name, v, err)
-	t.env = rep.Env
+	if err == nil {
+		t.env = rep.Env
+	}
 	fmt.Fprintf(os.Stderr, "round %d  %-42s %-10s %10.3f %s %v\n", round+1, r.name, p.name, v, r.unit, orNothing(err))
 }
 
@@ -134,45 +142,29 @@ func orNothing(err error) any {
 	return err
 }
 
-// once starts a server, runs the generator, and stops the server.
-func (o *options) once(ctx context.Context, offset int, r *row, p product) (report.Report, error) {
-	s, err := p.start(&o.place, basePort+offset%20000, r.mode)
+// once runs the generator, which starts the server and ends it.
+func (o *options) once(ctx context.Context, offset int, r *row, p product) (*report.Report, error) {
+	port := basePort + offset%20000
+	spawn, err := p.command(&o.place, port, r.mode)
 	if err != nil {
-		return report.Report{}, err
+		return nil, err
 	}
-	defer s.stop()
 	file := filepath.Join(o.dir, "report.json")
 	args := append([]string{"bench"}, r.args...)
-	args = append(args, "-d", o.duration, "--warmup", "1s", "--live", "off", "-q", "--json", file, "-u", user, "--password-file", o.passwordFile(),
-		"--pid", strconv.Itoa(s.cmd.Process.Pid), string(r.mode)+"://"+s.addr)
+	args = append(args, "-d", o.duration, "--warmup", "1s", "-q", "--json", file, "-u", user, "--password-file", o.passwordFile(),
+		"--spawn", spawn, string(r.mode)+"://"+addr(port))
 	cmd := exec.CommandContext(ctx, o.ours, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitInvalid) {
-		return report.Report{}, fmt.Errorf("%w: %s", err, text)
+		return nil, fmt.Errorf("%w: %s", err, text)
 	}
-	var rep report.Report
-	data, err := os.ReadFile(file)
-	if err == nil {
-		err = json.Unmarshal(data, &rep)
-	}
-	if err != nil {
-		return rep, err
-	}
-	return rep, os.Remove(file)
+	defer os.Remove(file)
+	return report.ReadFile(file)
 }
 
 // exitInvalid is what fastftps bench says when the generator was the
 // bottleneck: it is on a machine of two cores, and CPU a unit of work does not
 // mind.
 const exitInvalid = 4
-
-// passwordFile is the file with the password, made once.
-func (p *place) passwordFile() string {
-	path, err := p.write("password", password+"\n")
-	if err != nil {
-		panic(err)
-	}
-	return path
-}

@@ -3,23 +3,12 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
-	"os/exec"
 	osuser "os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // Every server listens on loopback, knows one user, and serves the same tree.
@@ -37,33 +26,12 @@ type place struct {
 	ours  string // the fastftps binary
 }
 
-// cert is the certificate and key that all servers use, in one file.
+// cert is the certificate and key that all servers use, in one file: what a server
+// costs must not depend on who made its key.
 func (p *place) cert() string { return filepath.Join(p.dir, "cert.pem") }
 
-// makeCert makes one ECDSA P-256 certificate: what a server costs must not
-// depend on who made its key.
-func (p *place) makeCert() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	t := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 1, 0),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	return os.WriteFile(p.cert(), text, 0o600)
-}
+// passwordFile holds the password in its first line.
+func (p *place) passwordFile() string { return filepath.Join(p.dir, "password") }
 
 // mode is how sessions begin. A peer's explicit listener takes clear ones, too.
 type mode string
@@ -74,81 +42,34 @@ const (
 	clear    mode = "ftp"
 )
 
-// server is one running product.
-type server struct {
-	name string
-	addr string
-	cmd  *exec.Cmd
-	log  *os.File
-}
-
-// product is what can be started, on one port, in one mode.
+// product is what can be started.
 type product struct {
 	name     string
 	pkg      string // Debian's name, for the version
 	implicit bool   // it has that mode
-	start    func(p *place, port int, m mode) (*server, error)
+	// command returns the shell command that runs it in the foreground, on one
+	// port, in one mode.
+	command func(p *place, port int, m mode) (string, error)
 }
 
 // products in the order of the report; ours is the first.
 var products = []product{
-	{"fastftps", "", true, startOurs},
-	{"vsftpd", "vsftpd", true, startVsftpd},
-	{"ProFTPD", "proftpd-core", true, startProftpd},
-	{"Pure-FTPd", "pure-ftpd", false, startPure}, // Debian builds it without
-	{"pyftpdlib", "python3-pyftpdlib", false, startPyftpdlib},
+	{"fastftps", "", true, ours},
+	{"vsftpd", "vsftpd", true, vsftpd},
+	{"ProFTPD", "proftpd-core", true, proftpd},
+	{"Pure-FTPd", "pure-ftpd", false, pureftpd}, // Debian builds it without
+	{"pyftpdlib", "python3-pyftpdlib", false, pyftpdlib},
 }
 
 // addr is a port on loopback.
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// run starts a program in the foreground, in a process group of its own, and
-// waits until it listens.
-func (p *place) run(s *server, env []string, name string, args ...string) (*server, error) {
-	log, err := os.Create(filepath.Join(p.dir, s.name+".log"))
-	if err != nil {
-		return nil, err
+// line is a shell command of these words.
+func line(words ...string) string {
+	for i, w := range words {
+		words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 	}
-	s.log = log
-	s.cmd = exec.Command(name, args...)
-	s.cmd.Env = append(os.Environ(), env...)
-	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	if err := awaitListener(s.addr); err != nil {
-		s.stop()
-		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("%s: %w\n%s", s.name, err, text)
-	}
-	return s, nil
-}
-
-// awaitListener returns when a connection can be made.
-func awaitListener(a string) (err error) {
-	for range 200 {
-		var c net.Conn
-		if c, err = net.Dial("tcp", a); err == nil {
-			return c.Close()
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return err
-}
-
-// stop ends the server and all its children.
-func (s *server) stop() {
-	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() { _ = s.cmd.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-time.After(5 * time.Second):
-	}
-	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-	<-done
-	_ = s.log.Close()
+	return strings.Join(words, " ")
 }
 
 // file is the name of a file of the server on that port.
@@ -160,23 +81,12 @@ func (p *place) write(name, text string) (string, error) {
 	return path, os.WriteFile(path, []byte(strings.TrimLeft(text, "\n")), 0o600)
 }
 
-// startOurs: limits that would end a load test are lifted, nothing else.
-func startOurs(p *place, port int, m mode) (*server, error) {
-	pw, err := p.write("password", password+"\n")
-	if err != nil {
-		return nil, err
-	}
-	s := &server{name: "fastftps", addr: addr(port)}
-	listen := "ftp://" + s.addr
-	switch m {
-	case implicit:
-		listen = "ftps://" + s.addr
-	case clear:
-		listen = "plain://" + s.addr
-	}
-	return p.run(s, []string{"XDG_STATE_HOME=" + p.dir}, p.ours, "serve", p.tree, "-w", "-u", user, "--password-file", pw,
-		"-l", listen, "--cert", p.cert(), "--key", p.cert(),
-		"--set", "limits.max_sessions_per_ip=0", "--set", "limits.max_sessions=100000")
+// ours has the limits lifted that would end a load test, and nothing else changed.
+func ours(p *place, port int, m mode) (string, error) {
+	schemes := map[mode]string{explicit: "ftp://", implicit: "ftps://", clear: "plain://"}
+	return line(p.ours, "serve", p.tree, "-w", "-u", user, "--password-file", p.passwordFile(),
+		"-l", schemes[m]+addr(port), "--cert", p.cert(), "--key", p.cert(), "--set", "state_dir="+p.dir,
+		"--set", "limits.max_sessions_per_ip=0", "--set", "limits.max_sessions=100000"), nil
 }
 
 // yes is how vsftpd writes a boolean.
@@ -187,10 +97,10 @@ func yes(b bool) string {
 	return "NO"
 }
 
-func startVsftpd(p *place, port int, m mode) (*server, error) {
+func vsftpd(p *place, port int, m mode) (string, error) {
 	empty := filepath.Join(p.dir, "empty")
 	if err := os.MkdirAll(empty, 0o755); err != nil {
-		return nil, err
+		return "", err
 	}
 	conf, err := p.write(file(port, "vsftpd.conf"), fmt.Sprintf(`
 listen=YES
@@ -231,20 +141,19 @@ data_connection_timeout=3600
 implicit_ssl=%s
 `, port, user, p.tree, empty, p.cert(), p.cert(), yes(m == implicit)))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s := &server{name: "vsftpd", addr: addr(port)}
-	return p.run(s, nil, filepath.Join(p.peers, "usr/sbin/vsftpd"), conf)
+	return line(filepath.Join(p.peers, "usr/sbin/vsftpd"), conf), nil
 }
 
-func startProftpd(p *place, port int, m mode) (*server, error) {
+func proftpd(p *place, port int, m mode) (string, error) {
 	owner, err := osuser.Lookup(user)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	users, err := p.write(file(port, "proftpd.users"), fmt.Sprintf("%s:%s:%s:%s::%s:/bin/sh\n", user, crypted, owner.Uid, owner.Gid, p.tree))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	options := "NoSessionReuseRequired"
 	if m == implicit {
@@ -295,20 +204,18 @@ TLSOptions %s
 TLSTimeoutHandshake 600
 `, filepath.Join(p.peers, "usr/lib/proftpd"), port, user, filepath.Join(p.dir, file(port, "scoreboard")), filepath.Join(p.dir, file(port, "proftpd.pid")), users, p.cert(), p.cert(), options))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s := &server{name: "ProFTPD", addr: addr(port)}
-	return p.run(s, nil, filepath.Join(p.peers, "usr/sbin/proftpd"), "--nodaemon", "--config", conf)
+	return line(filepath.Join(p.peers, "usr/sbin/proftpd"), "--nodaemon", "--config", conf), nil
 }
 
-// startPure uses the system user, for want of a cheaper way; its home is the tree.
-func startPure(p *place, port int, _ mode) (*server, error) {
-	s := &server{name: "Pure-FTPd", addr: addr(port)}
-	return p.run(s, nil, filepath.Join(p.peers, "usr/sbin/pure-ftpd"), "-S", fmt.Sprintf("127.0.0.1,%d", port),
-		"-l", "unix", "-A", "-E", "-H", "-Y", "1", "-2", p.cert(), "-c", "20000", "-C", "20000", "-L", "1000000:1", "-I", "60", "-u", "1", "-G", "-f", "none")
+// pureftpd asks for the system user, for want of a cheaper way; its home is the tree.
+func pureftpd(p *place, port int, _ mode) (string, error) {
+	return line(filepath.Join(p.peers, "usr/sbin/pure-ftpd"), "-S", fmt.Sprintf("127.0.0.1,%d", port),
+		"-l", "unix", "-A", "-E", "-H", "-Y", "1", "-2", p.cert(), "-c", "20000", "-C", "20000", "-L", "1000000:1", "-I", "60", "-u", "1", "-G", "-f", "none"), nil
 }
 
-func startPyftpdlib(p *place, port int, _ mode) (*server, error) {
+func pyftpdlib(p *place, port int, _ mode) (string, error) {
 	script, err := p.write(file(port, "pyftpd.py"), fmt.Sprintf(`
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import TLS_FTPHandler, DTPHandler, TLS_DTPHandler
@@ -333,10 +240,9 @@ s.max_cons_per_ip = 0
 s.serve_forever()
 `, user, password, p.tree, p.cert(), port))
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s := &server{name: "pyftpdlib", addr: addr(port)}
-	return p.run(s, []string{"PYTHONPATH=" + filepath.Join(p.peers, "usr/lib/python3/dist-packages")}, "/usr/bin/python3", script)
+	return line("/usr/bin/env", "PYTHONPATH="+filepath.Join(p.peers, "usr/lib/python3/dist-packages"), "/usr/bin/python3", script), nil
 }
 
 // version is what Debian calls the product's version.
