@@ -197,8 +197,3 @@ func (c *conn) sayInternalError() {
 		}
 	}
 }
-
-// logger is the engine's log with the connection's id and address.
-func (c *conn) logger() *slog.Logger {
-	return c.engine.log.With(slog.Uint64("sid", c.id), slog.String("ip", c.remote.Addr().String()))
-}
