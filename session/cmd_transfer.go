@@ -95,16 +95,27 @@ func (s *Session) restartBad() reply {
 // replaced, when the transfer has succeeded; with one it is written in place,
 // and bytes behind what is written stay.
 func (s *Session) store(arg string) (reply, error) {
-	return s.upload(verbSTOR, arg, func(p storage.Path, exists bool) (storage.Upload, error) {
-		return s.fs.Create(p, s.createOptions(!exists && !s.may(auth.PermModify)))
+	return s.upload(verbSTOR, arg, func(p storage.Path) (storage.Upload, error) {
+		if s.may(auth.PermWrite | auth.PermModify) { // no need to know whether it is there
+			return s.fs.Create(p, s.createOptions(false))
+		}
+		exists, err := s.mayStore(p)
+		if err != nil {
+			return nil, err
+		}
+		return s.fs.Create(p, s.createOptions(!exists))
 	})
 }
 
 // appendFile adds to a file in place. A new file appears when the transfer has
 // succeeded.
 func (s *Session) appendFile(arg string) (reply, error) {
-	return s.upload(verbAPPE, arg, func(p storage.Path, exists bool) (storage.Upload, error) {
-		if exists {
+	return s.upload(verbAPPE, arg, func(p storage.Path) (storage.Upload, error) {
+		exists, err := s.mayStore(p)
+		switch {
+		case err != nil:
+			return nil, err
+		case exists:
 			return s.fs.OpenWrite(p, -1, s.createOptions(false))
 		}
 		return s.fs.Create(p, s.createOptions(true))
@@ -113,7 +124,7 @@ func (s *Session) appendFile(arg string) (reply, error) {
 
 // upload starts STOR or APPE. A restart point or a range makes them the same
 // (RFC 3659 section 5.3); without either, open opens the file.
-func (s *Session) upload(verb codec.Verb, arg string, open func(p storage.Path, exists bool) (storage.Upload, error)) (reply, error) {
+func (s *Session) upload(verb codec.Verb, arg string, open func(p storage.Path) (storage.Upload, error)) (reply, error) {
 	if bad := s.restartBad(); bad.code != 0 {
 		return bad, nil
 	}
@@ -121,23 +132,25 @@ func (s *Session) upload(verb codec.Verb, arg string, open func(p storage.Path, 
 	if err != nil {
 		return reply{}, err
 	}
-	exists, err := s.mayStore(p)
-	if err != nil {
-		return reply{}, err
+	if s.restart > 0 || s.rangeEnd > 0 {
+		open = s.openAt
 	}
-	var up storage.Upload
-	switch {
-	case s.restart == 0 && s.rangeEnd == 0:
-		up, err = open(p, exists)
-	case s.restart > 0 && !exists:
-		err = storage.ErrOffset
-	default:
-		up, err = s.fs.OpenWrite(p, s.restart, s.createOptions(false))
-	}
+	up, err := open(p)
 	if err != nil {
 		return reply{}, err
 	}
 	return s.receive(transfer{verb: verb, path: p}, up, "Opening data connection")
+}
+
+// openAt opens a file at the restart point.
+func (s *Session) openAt(p storage.Path) (storage.Upload, error) {
+	switch exists, err := s.mayStore(p); {
+	case err != nil:
+		return nil, err
+	case s.restart > 0 && !exists:
+		return nil, storage.ErrOffset
+	}
+	return s.fs.OpenWrite(p, s.restart, s.createOptions(false))
 }
 
 // mayStore checks that the user may store under p: a new name needs PermWrite,

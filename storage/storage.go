@@ -131,7 +131,7 @@ type File interface {
 	io.Reader
 	io.Seeker
 	io.Closer
-	// Stat describes the open file as it is now.
+	// Stat describes the file as it is, or as it was when it was opened.
 	Stat() (Info, error)
 }
 

@@ -13,7 +13,7 @@ import (
 // file is a regular file open for reading.
 type file struct {
 	f    *os.File
-	name string
+	info storage.Info // as it was opened
 }
 
 func (r *file) Read(p []byte) (int, error) {
@@ -26,7 +26,7 @@ func (r *file) Read(p []byte) (int, error) {
 
 func (r *file) Seek(off int64, whence int) (int64, error) { return r.f.Seek(off, whence) }
 func (r *file) Close() error                              { return storage.MapError(r.f.Close()) }
-func (r *file) Stat() (storage.Info, error)               { return statFile(r.f, r.name) }
+func (r *file) Stat() (storage.Info, error)               { return r.info, nil }
 
 // OSFile is the open file, in blocking mode: package os keeps it out of the
 // runtime's poller, and sendfile and splice work on it.

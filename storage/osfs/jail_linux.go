@@ -155,22 +155,23 @@ func (j *kernelJail) Open(p storage.Path) (storage.File, error) {
 	if err != nil {
 		return nil, fail("open", p, err)
 	}
-	f, _, err := regular(fd, p)
+	f, info, err := regular(fd, p)
 	if err != nil {
 		return nil, fail("open", p, err)
 	}
-	return &file{f: f, name: p.Base()}, nil
+	return &file{f: f, info: info}, nil
 }
 
 // regular makes an os.File of fd, in blocking mode so that package os leaves it
-// out of the poller. It closes fd when it is no regular file.
+// out of the poller. It closes fd when it is no regular file. fd has just been
+// opened with no other flag that F_SETFL knows.
 func regular(fd int, p storage.Path) (*os.File, storage.Info, error) {
-	info, err := statFD(fd, "")
+	info, err := statFD(fd, p.Base())
 	if err == nil {
 		err = checkRegular(info.Mode)
 	}
 	if err == nil {
-		err = unix.SetNonblock(fd, false)
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFL, 0)
 	}
 	if err != nil {
 		unix.Close(fd)

@@ -14,14 +14,6 @@ func HasOpenat2() bool { return false }
 
 func newKernelJail(dir string, o Options) (storage.FS, error) { return newRootJail(dir, o) }
 
-func statFile(f *os.File, name string) (storage.Info, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return storage.Info{}, storage.MapError(err)
-	}
-	return infoOfFile(fi, name), nil
-}
-
 func syncData(f *os.File) error { return f.Sync() }
 
 func (j *rootJail) setMtime(_ *os.File, p storage.Path, mtime time.Time) error {

@@ -73,18 +73,18 @@ func (j *rootJail) Lstat(p storage.Path) (storage.Info, error) {
 
 // Open implements storage.FS.
 func (j *rootJail) Open(p storage.Path) (storage.File, error) {
-	f, _, err := j.regular(p, os.O_RDONLY, 0)
+	f, fi, err := j.regular(p, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, j.fail("open", p, err)
 	}
-	return &file{f: f, name: p.Base()}, nil
+	return &file{f: f, info: infoOfFile(fi, p.Base())}, nil
 }
 
 // regular opens a regular file; whatever else p names is closed again.
-func (j *rootJail) regular(p storage.Path, flags int, perm fs.FileMode) (*os.File, int64, error) {
+func (j *rootJail) regular(p storage.Path, flags int, perm fs.FileMode) (*os.File, fs.FileInfo, error) {
 	f, err := j.root.OpenFile(rel(p), flags|openFlags, perm)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
 	fi, err := f.Stat()
 	if err == nil {
@@ -94,9 +94,9 @@ func (j *rootJail) regular(p storage.Path, flags int, perm fs.FileMode) (*os.Fil
 		err = setBlocking(f)
 	}
 	if err != nil {
-		return nil, 0, errors.Join(err, f.Close())
+		return nil, nil, errors.Join(err, f.Close())
 	}
-	return f, fi.Size(), nil
+	return f, fi, nil
 }
 
 // OpenWrite implements storage.FS.
@@ -116,12 +116,12 @@ func (j *rootJail) openWrite(p storage.Path, off int64, o storage.CreateOptions)
 	if o.Excl {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
-	f, size, err := j.regular(p, flags, j.filePerm(o))
+	f, fi, err := j.regular(p, flags, j.filePerm(o))
 	if err != nil {
 		return nil, err
 	}
 	u := &upload{f: f, at: inPlace{}, fsync: o.Fsync}
-	if u.off, err = seekTo(f, size, off); err == nil && o.Fsync {
+	if u.off, err = seekTo(f, fi.Size(), off); err == nil && o.Fsync {
 		u.at, err = j.syncedPlace(p)
 	}
 	if err != nil {

@@ -95,12 +95,6 @@ func typeOf(mode uint32) fs.FileMode {
 	return fs.ModeIrregular
 }
 
-// statFile describes an open file.
-func statFile(f *os.File, name string) (storage.Info, error) {
-	info, err := statFD(int(f.Fd()), name)
-	return info, storage.MapError(err)
-}
-
 // syncData brings a file's bytes, and what is needed to find them, to stable storage.
 func syncData(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
 
