@@ -115,6 +115,17 @@ func arrived(fd uintptr) int16 {
 	}
 }
 
+// isQuiet reports whether the peer has sent nothing, not even its FIN.
+func isQuiet(c *net.TCPConn) bool {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var ready int16
+	err = rc.Control(func(fd uintptr) { ready = arrived(fd) })
+	return err == nil && ready == 0
+}
+
 func isReset(err error) bool {
 	for _, e := range []error{
 		unix.ECONNRESET, unix.ECONNABORTED, unix.EPIPE, unix.ETIMEDOUT,

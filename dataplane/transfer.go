@@ -339,10 +339,11 @@ func (t *transfer) closeStorage() (Cause, error) {
 }
 
 // closeConn closes the connection. A good end has sent its FIN; its close
-// waits for the peer's, for a close with unread input resets the connection
-// and may destroy what the peer has not read yet. So does a refused handshake,
-// whose alert should arrive. Everything else is cut, so that no client takes
-// it for a whole file.
+// waits for the peer's, for input that comes later, or is not read, resets the
+// connection and may destroy what the peer has not read yet. So does a refused
+// handshake, whose alert should arrive. Who gets a file in clear has nothing to
+// send: there the kernel brings the end about, and nobody has to be woken for
+// it. Everything else is cut, so that no client takes it for a whole file.
 func (t *transfer) closeConn(cause Cause) {
 	c := t.conn
 	if t.sec != nil {
@@ -351,6 +352,7 @@ func (t *transfer) closeConn(cause Cause) {
 	switch {
 	case c == nil:
 		return
+	case cause == CauseOK && t.sec == nil && t.job.Upload == nil && isQuiet(c):
 	case cause == CauseOK:
 		t.drain()
 	case (cause == CauseTLS || cause == CauseNotResumed) && c.CloseWrite() == nil:

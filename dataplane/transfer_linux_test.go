@@ -321,16 +321,41 @@ func testStop(t *testing.T) {
 // A peer that never closes its side delays neither the result nor the end of
 // the plane, and is cut when its time is over.
 func TestDrain(t *testing.T) {
-	p := newPlane(t, Config{DrainTime: time.Hour, MaxDrains: 2})
+	p, id := newPlane(t, Config{DrainTime: time.Hour, MaxDrains: 2}), identity(t)
 	for range 4 {
-		s := newPeer(t, p)
-		e := s.open(Job{}, s.passive())
-		s.start(Job{File: newMemFile([]byte("x")), Length: 1})
+		s := newPeer(t, p, underTLS(id))
+		j := Job{File: newMemFile([]byte("x")), Length: 1, Private: true}
+		to := s.passive()
+		s.start(j)
+		s.expect(s.open(j, to), []byte("x"))
 		s.want(CauseOK)
-		s.expect(e, []byte("x"))
 	}
 	until(t, "two drains", func() bool { return p.stats.Drains.Load() == 2 })
 	p.Close()
+}
+
+// A peer that got its file in clear and does not close its side keeps nothing
+// busy; what it sends later does no harm, nor does what it has sent before.
+func TestNoDrainInClear(t *testing.T) {
+	p := newPlane(t, Config{DrainTime: time.Hour})
+	data := bytes.Repeat([]byte("x"), 100<<10)
+	for _, chatter := range []bool{false, true} {
+		s := newPeer(t, p)
+		e := s.open(Job{}, s.passive())
+		if chatter {
+			if _, err := e.Write([]byte("?")); err != nil {
+				t.Fatal(err)
+			}
+			until(t, "the byte is there", func() bool { return s.held() && !isQuiet(s.lease.conn) })
+		}
+		s.start(Job{File: newMemFile(data), Length: int64(len(data))})
+		s.want(CauseOK)
+		drains := map[bool]int64{true: 1}[chatter]
+		until(t, "the transfer is over", func() bool { return p.stats.Running.Load() == drains && p.stats.Drains.Load() == drains })
+		s.expect(e, data)
+		e.sock.Close()
+	}
+	until(t, "nothing runs", func() bool { return p.stats.Running.Load() == 0 })
 }
 
 // A plane that stops between a transfer's result and its drain ends the drain
