@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"runtime"
 
 	"fastftps/internal/bufpool"
 )
@@ -189,9 +190,19 @@ func (a *Adapter) begin() {
 	a.tc = tls.Server((*wire)(a), a.id.controlConfig(a.binding, hs.tap))
 	hs.next, hs.stop = iter.Pull(func(park func(struct{}) bool) {
 		hs.park = park
+		growStack()
 		hs.err = a.tc.Handshake()
 	})
 	a.hs = hs
+}
+
+// growStack makes the stack of a new coroutine as large as a handshake will need it.
+// Else it doubles three times on the way, each time with more frames to move.
+//
+//go:noinline
+func growStack() {
+	var room [12 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // end lets go of the coroutine that has ended.
