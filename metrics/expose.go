@@ -22,6 +22,7 @@ func (s *Server) WriteTo(w io.Writer) (int64, error) {
 	s.writeCommands(&p)
 	s.writeTransfers(&p)
 	s.writeProcess(&p)
+	writeRuntime(&p)
 	n, err := w.Write(p.buf)
 	return int64(n), err
 }
@@ -143,14 +144,18 @@ func (s *Server) writeProcess(p *page) {
 	p.sample(1, "version", s.build.version, "revision", s.build.revision, "go", s.build.goVersion)
 }
 
-// page collects the text. Every name gets the prefix fastftps_.
+// page collects the text. Every name but the standard ones gets the prefix fastftps_.
 type page struct {
 	buf  []byte
 	name string // of the family that samples belong to
 }
 
 func (p *page) family(name, kind, help string) {
-	p.name = "fastftps_" + name
+	p.standard("fastftps_"+name, kind, help)
+}
+
+func (p *page) standard(name, kind, help string) {
+	p.name = name
 	p.buf = append(p.buf, "# HELP "+p.name+" "+helpEscaper.Replace(help)+"\n# TYPE "+p.name+" "+kind+"\n"...)
 }
 
@@ -166,6 +171,16 @@ func (p *page) sample(v int64, labels ...string) {
 	p.buf = append(p.buf, '\n')
 }
 
+// decimal appends one line without labels.
+func (p *page) decimal(v float64) {
+	p.series("", nil)
+	p.value(v)
+}
+
+func (p *page) value(v float64) {
+	p.buf = append(strconv.AppendFloat(p.buf, v, 'g', -1, 64), '\n')
+}
+
 func (p *page) histogram(h *Histogram, labels ...string) {
 	var sum int64
 	for i := range h.buckets {
@@ -178,7 +193,7 @@ func (p *page) histogram(h *Histogram, labels ...string) {
 		p.buf = append(strconv.AppendInt(p.buf, sum, 10), '\n')
 	}
 	p.series("_sum", labels)
-	p.buf = append(strconv.AppendFloat(p.buf, seconds(h.nanos.Load()), 'g', -1, 64), '\n')
+	p.value(seconds(h.nanos.Load()))
 	p.series("_count", labels)
 	p.buf = append(strconv.AppendInt(p.buf, sum, 10), '\n')
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +25,7 @@ func scrape(t *testing.T, s *Server) map[string]float64 {
 	if err != nil || n != int64(buf.Len()) {
 		t.Fatalf("WriteTo: got %d, %v; %d bytes written", n, err, buf.Len())
 	}
-	line := regexp.MustCompile(`^(fastftps_[a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\.)*"(?:,[a-z]+="(?:[^"\\\n]|\\.)*")*\})? (\S+)$`)
+	line := regexp.MustCompile(`^((?:fastftps|process|go)_[a-z_]+)(\{[a-z]+="(?:[^"\\\n]|\\.)*"(?:,[a-z]+="(?:[^"\\\n]|\\.)*")*\})? (\S+)$`)
 	samples, typed, family := map[string]float64{}, map[string]bool{}, ""
 	for sc := bufio.NewScanner(&buf); sc.Scan(); {
 		text := sc.Text()
@@ -109,6 +111,30 @@ func TestExposition(t *testing.T) {
 	}
 	if _, ok := got[`fastftps_commands_total{verb="STOR",class="2xx"}`]; ok {
 		t.Error("a command that never came has a series")
+	}
+}
+
+// TestProcess: what the page says of the process is what it has.
+func TestProcess(t *testing.T) {
+	before := scrape(t, NewServer("", "", ""))
+	if n := before["go_goroutines"]; n < 2 || n > 1000 {
+		t.Errorf("%v goroutines", n)
+	}
+	if runtime.GOOS != "linux" {
+		return
+	}
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	after := scrape(t, NewServer("", "", ""))
+	if got := after["process_open_fds"] - before["process_open_fds"]; got != 1 {
+		t.Errorf("one more open file: got %v more", got)
+	}
+	if after["process_max_fds"] < after["process_open_fds"] || after["process_resident_memory_bytes"] < 1<<20 ||
+		after["process_cpu_seconds_total"] < before["process_cpu_seconds_total"] || after["process_cpu_seconds_total"] == 0 {
+		t.Errorf("got %v", after)
 	}
 }
 
