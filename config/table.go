@@ -121,7 +121,7 @@ func (a *Active) keys() []key {
 func (l *Limits) keys() []key {
 	const ms = time.Millisecond
 	return []key{
-		{"limits.max_sessions", "10000", integer(&l.MaxSessions, 1, 10_000_000), "Sessions at once; at most three quarters of RLIMIT_NOFILE."},
+		{"limits.max_sessions", "10000", integer(&l.MaxSessions, 1, 10_000_000), "Sessions at once; at most four fifths of RLIMIT_NOFILE."},
 		{"limits.max_sessions_per_ip", "64", integer(&l.MaxSessionsPerIP, 0, 10_000_000), "Sessions of one address, or IPv6 /64, at once; 0: no bound."},
 		{"limits.accept_rate_per_ip", "50", integer(&l.AcceptRatePerIP, 0, 1_000_000), "New sessions of one address, or IPv6 /64, a second; 0: no bound."},
 		{"limits.max_handshakes", "2048", integer(&l.MaxHandshakes, 1, 1_000_000), "TLS handshakes under way at once."},

@@ -272,12 +272,12 @@ func TestDescriptors(t *testing.T) {
 	for _, tt := range []struct{ all, sessions, transfers, wantSessions, wantTransfers int }{
 		{1 << 20, 10_000, 10_000, 10_000, 10_000},
 		{20_000, 10_000, 10_000, 10_000, 1868},
-		{20_000, 100_000, 10_000, 15_000, 868},
-		{1024, 10_000, 10_000, 768, 38},
+		{20_000, 100_000, 10_000, 16_000, 668},
+		{1024, 10_000, 10_000, 816, 28},
 		{1024, 10, 5, 10, 5},
 		{64, 10_000, 10_000, 48, 1},
 	} {
-		sessions, transfers := share3to1(tt.all, tt.sessions, tt.transfers)
+		sessions, transfers := share4to1(tt.all, tt.sessions, tt.transfers)
 		if sessions != tt.wantSessions || transfers != tt.wantTransfers {
 			t.Errorf("%d descriptors for %d sessions and %d transfers: got %d and %d, want %d and %d",
 				tt.all, tt.sessions, tt.transfers, sessions, transfers, tt.wantSessions, tt.wantTransfers)

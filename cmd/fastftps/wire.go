@@ -243,21 +243,21 @@ func (s *server) fit(l *config.Limits) (sessions, transfers int) {
 		return l.MaxSessions, l.MaxTransfers
 	}
 	all := int(min(r.Cur, 1<<30))
-	sessions, transfers = share3to1(all, l.MaxSessions, l.MaxTransfers)
+	sessions, transfers = share4to1(all, l.MaxSessions, l.MaxTransfers)
 	if sessions < l.MaxSessions || transfers < l.MaxTransfers {
 		s.log.Warn("less than configured: the descriptor limit is low", "max_sessions", sessions, "max_transfers", transfers, "nofile", all)
 	}
 	return sessions, transfers
 }
 
-// share3to1 divides descriptors. A session holds one, and with its neighbours of
+// share4to1 divides descriptors. A session holds one, and with its neighbours of
 // the same home another; a transfer holds two, and five if it is an upload in
 // clear: the data connection, the file, its folder, and the pipe of splice.
-// Sessions get three quarters at most, so that those that wait leave some to
+// Sessions get four fifths at most, so that those that wait leave some to
 // those that work, and listeners, homes, logs and commands have a reserve.
-func share3to1(all, sessions, transfers int) (int, int) {
+func share4to1(all, sessions, transfers int) (int, int) {
 	reserve := 32 + all/32
-	sessions = max(1, min(sessions, all/4*3))
+	sessions = max(1, min(sessions, all/5*4))
 	return sessions, max(1, min(transfers, (all-sessions-reserve)/5))
 }
 
