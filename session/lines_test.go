@@ -208,6 +208,45 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
+// TestAllocations: what the commands of a running session allocate at most, on a
+// storage in memory. A number that grows is a decision, not an accident.
+func TestAllocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates, and so does an emptied sync.Pool")
+	}
+	m := newMemory(t, setup(t, ""))
+	m.login(t)
+	for _, tt := range []struct {
+		line string
+		most float64
+	}{
+		{"SYST", 0}, {"CDUP", 0}, {"XYZZ", 0}, {"TYPE A", 0}, {"TYPE I", 0},
+		{"MODE S", 1}, {"OPTS UTF8 ON", 1},
+		{"STAT", 2}, {"ALLO 100", 2}, {"CLNT x", 2}, {"RNFR a.txt", 2},
+		{"REST 100", 3}, {"SIZE nothing", 3}, {"CWD dir", 4}, {"CDUP", 0},
+		{"PORT 192,0,2,1,156,64", 4}, {"EPRT |1|192.0.2.1|40000|", 5},
+		{"SIZE a.txt", 5}, {"MDTM a.txt", 5}, {"MFMT 20200101000000 a.txt", 5}, {"MLST a.txt", 8},
+		{"STAT a.txt", 13}, {"FEAT", 24}, {"HELP", 133},
+	} {
+		p := []byte(tt.line + "\r\n")
+		turn := func() {
+			_, act := m.s.Feed(p)
+			for act == Work || act == Flush {
+				if act == Work {
+					m.s.Work()
+				}
+				m.s.Sent()
+				act = m.s.Resume()
+			}
+			m.s.Sent()
+		}
+		turn()
+		if n := testing.AllocsPerRun(100, turn); n > tt.most {
+			t.Errorf("%q: got %v allocations, want at most %v", tt.line, n, tt.most)
+		}
+	}
+}
+
 func BenchmarkFeed(b *testing.B) {
 	for _, line := range []string{"NOOP", "PASV", "FEAT", "REST 100"} {
 		b.Run(line, func(b *testing.B) {
