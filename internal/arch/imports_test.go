@@ -21,7 +21,8 @@ var allowed = map[string][]string{
 	"config":              {},
 	"metrics":             {},
 	"internal/bufpool":    {},
-	"tlsconn":             {"internal/bufpool"},
+	"tlsconn":             {"internal/bufpool", "tlsconn/ktls"},
+	"tlsconn/ktls":        {},
 	"session":             {"codec", "listing", "storage", "auth", "metrics"},
 	"dataplane":           {"tlsconn", "storage", "internal/bufpool", "metrics"},
 	"engine":              {"auth", "codec", "dataplane", "internal/bufpool", "listing", "metrics", "session", "storage", "storage/osfs", "tlsconn"},
@@ -32,7 +33,7 @@ var allowed = map[string][]string{
 	"bench":               {"bench/report", "internal/ftpclient"},
 	"bench/report":        {},
 	"bench/peers":         {"bench/report"},
-	"cmd/fastftps":        {"engine", "config", "auth", "storage", "storage/osfs", "storage/memfs", "bench", "bench/report", "metrics", "session", "dataplane", "tlsconn"},
+	"cmd/fastftps":        {"engine", "config", "auth", "storage", "storage/osfs", "storage/memfs", "bench", "bench/report", "metrics", "session", "dataplane", "tlsconn", "tlsconn/ktls"},
 }
 
 // outside is which packages may import modules that only one layer needs.
