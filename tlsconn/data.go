@@ -8,6 +8,7 @@ import (
 	"net"
 
 	"fastftps/internal/bufpool"
+	"fastftps/tlsconn/ktls"
 )
 
 // MaxChunk is the most plaintext that goes into one write, in bytes.
@@ -60,6 +61,9 @@ type DataConn struct {
 	tc   *tls.Conn // nil once fast has taken over
 	fast *fast     // nil: crypto/tls does it
 	info Info
+
+	kernel *ktls.Sender // seals in place of fast, if not nil
+
 	full bool  // the last Read filled its buffer: there may be more plaintext
 	end  error // came with the last bytes; the next Read returns it
 	cut  error // of a write that may have sent a part of a record
@@ -163,7 +167,10 @@ func (d *DataConn) CloseWrite(last []byte) error {
 
 // send puts the records of one chunk, and of close_notify, into one write.
 func (d *DataConn) send(chunk []byte, last bool) error {
-	if d.fast != nil {
+	switch {
+	case d.kernel != nil:
+		return d.sendByKernel(chunk, last)
+	case d.fast != nil:
 		return d.fast.send(chunk, last)
 	}
 	if d.cut != nil {

@@ -63,6 +63,8 @@ type Info struct {
 	// handshake for none that it knows, and crypto/tls went on. Unfit is a
 	// fault of ours, or a Go release that does things differently.
 	Fast, Unfit bool
+	// The kernel seals, by a key of ours; see DataConn.ToKernel.
+	Kernel bool
 }
 
 // VersionName returns the protocol version as "TLS 1.3".
@@ -71,10 +73,12 @@ func (i Info) VersionName() string { return tls.VersionName(i.Version) }
 // SuiteName returns the name of the cipher suite as registered by IANA.
 func (i Info) SuiteName() string { return tls.CipherSuiteName(i.Suite) }
 
-// Engine returns who seals and opens the records: "fast", "std", or "unfit" for a
-// std that should have been fast.
+// Engine returns who seals and opens the records: "fast", "std", "unfit" for a std
+// that should have been fast, or "kernel" where that seals.
 func (i Info) Engine() string {
 	switch {
+	case i.Kernel:
+		return "kernel"
 	case i.Fast:
 		return "fast"
 	case i.Unfit:
