@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestActive(t *testing.T) { bothEngines(t, testActive) }
+func TestActive(t *testing.T) { eachEngine(t, testActive) }
 
 func testActive(t *testing.T) {
 	p, id := newPlane(t, Config{DialTimeout: 5 * time.Second}), identity(t)

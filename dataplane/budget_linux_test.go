@@ -9,7 +9,7 @@ import (
 
 // Stalled readers stay within the byte budget, and one that reads gets through
 // once there is room.
-func TestBudgetHolds(t *testing.T) { bothEngines(t, testBudgetHolds) }
+func TestBudgetHolds(t *testing.T) { eachEngine(t, testBudgetHolds) }
 
 func testBudgetHolds(t *testing.T) {
 	const readers, budget = 120, 4 << 20

@@ -46,6 +46,10 @@ type Config struct {
 	// connections too.
 	Engine tlsconn.Engine
 
+	// KernelTLS has the kernel seal large downloads under TLS, where it takes
+	// them; it needs EngineFast.
+	KernelTLS bool
+
 	ConnectWait time.Duration // passive: from Start to the peer's connection; default 30 s
 	DialTimeout time.Duration // active; default 15 s
 	TLSTimeout  time.Duration // data handshake; default 15 s

@@ -99,7 +99,7 @@ type Result struct {
 	// Of the data connection, for the log.
 	TLSVersion  string
 	Cipher      string
-	Engine      string // who sealed and opened the records: "fast", "std", "unfit"
+	Engine      string // who sealed and opened the records: "fast", "std", "unfit", "kernel"
 	Resumed     bool
 	Bound       bool // resumed with this session's own ticket
 	CloseNotify bool // the peer ended its side with close_notify

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 
 	"fastftps/storage"
 	"fastftps/tlsconn"
+	"fastftps/tlsconn/ktls"
 )
 
 // The goroutines that are there before the tests are those of ants' default pool.
@@ -29,23 +31,46 @@ const patience = 20 * time.Second
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// engine is what planes seal and open with; see bothEngines.
-var engine tlsconn.Engine
+// engine is what planes seal and open with, and kernel whether the kernel may; see
+// eachEngine.
+var (
+	engine tlsconn.Engine
+	kernel bool
+)
 
-var engines = map[string]tlsconn.Engine{"fast": tlsconn.EngineFast, "std": tlsconn.EngineStd}
+// eachEngine runs a test with each engine, and with the kernel's if there is one.
+func eachEngine(t *testing.T, test func(t *testing.T)) {
+	defer func(e tlsconn.Engine, k bool) { engine, kernel = e, k }(engine, kernel)
+	for _, v := range []struct {
+		name   string
+		engine tlsconn.Engine
+		kernel bool
+	}{{"fast", tlsconn.EngineFast, false}, {"std", tlsconn.EngineStd, false}, {"kernel", tlsconn.EngineFast, true}} {
+		engine, kernel = v.engine, v.kernel
+		t.Run(v.name, func(t *testing.T) {
+			if kernel {
+				needKernel(t)
+			}
+			test(t)
+		})
+	}
+}
 
-// bothEngines runs a test with each engine.
-func bothEngines(t *testing.T, test func(t *testing.T)) {
-	defer func(e tlsconn.Engine) { engine = e }(engine)
-	for name, e := range engines {
-		engine = e
-		t.Run(name, test)
+// needKernel skips a test where there is no kernel TLS. KTLS=required says that there
+// must be.
+func needKernel(t *testing.T) {
+	t.Helper()
+	if err := ktls.Probe(); err != nil {
+		if os.Getenv("KTLS") == "required" {
+			t.Fatal(err)
+		}
+		t.Skip("make ktls runs this: ", err)
 	}
 }
 
 func newPlane(t testing.TB, cfg Config) *Plane {
 	t.Helper()
-	cfg.Engine = engine
+	cfg.Engine, cfg.KernelTLS = engine, cfg.KernelTLS || kernel
 	p, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +87,8 @@ type peer struct {
 	results chan Result
 	binding *tlsconn.Binding
 	cfg     *tls.Config
-	from    netip.Addr // the client's address
+	from    netip.Addr                                          // the client's address
+	control func(network, addr string, c syscall.RawConn) error // of its sockets
 }
 
 func newPeer(t testing.TB, p *Plane, edit ...func(*Options)) *peer {
@@ -101,7 +127,7 @@ func (s *peer) passive() netip.AddrPort {
 // dial connects from the client's address.
 func (s *peer) dial(to netip.AddrPort) *net.TCPConn {
 	s.t.Helper()
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: s.from.AsSlice()}}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: s.from.AsSlice()}, Control: s.control}
 	c, err := d.DialContext(context.Background(), "tcp", to.String())
 	if err != nil {
 		s.t.Fatal(err)
@@ -215,6 +241,12 @@ func (c *oneTicket) Put(_ string, s *tls.ClientSessionState) {
 func (s *peer) login(id *tlsconn.Identity) {
 	s.t.Helper()
 	s.cfg = clientConfig(0)
+	s.loginAgain(id)
+}
+
+// loginAgain is login with the client's configuration as it is.
+func (s *peer) loginAgain(id *tlsconn.Identity) {
+	s.t.Helper()
 	a := tlsconn.NewAdapter(id, s.binding, engine)
 	defer a.Close()
 	near, far := net.Pipe()

@@ -311,7 +311,7 @@ func TestPassiveIPv6(t *testing.T) {
 
 // One port serves several sessions of one address: the ticket decides,
 // whatever the order of connections and commands.
-func TestOnePortForAll(t *testing.T) { bothEngines(t, testOnePortForAll) }
+func TestOnePortForAll(t *testing.T) { eachEngine(t, testOnePortForAll) }
 
 func testOnePortForAll(t *testing.T) {
 	p, id := rangePlane(t, 1), identity(t)
@@ -361,7 +361,7 @@ func testOnePortForAll(t *testing.T) {
 }
 
 // The last session on a shared port still gets no connection without its ticket.
-func TestSharedPortStaysShared(t *testing.T) { bothEngines(t, testSharedPortStaysShared) }
+func TestSharedPortStaysShared(t *testing.T) { eachEngine(t, testSharedPortStaysShared) }
 
 func testSharedPortStaysShared(t *testing.T) {
 	p, id := rangePlane(t, 1), identity(t)
@@ -381,7 +381,7 @@ func testSharedPortStaysShared(t *testing.T) {
 
 // A port that a session left without its connection is kept from others of the
 // same address for a while; where there is no other, the ticket decides.
-func TestLateConnection(t *testing.T) { bothEngines(t, testLateConnection) }
+func TestLateConnection(t *testing.T) { eachEngine(t, testLateConnection) }
 
 func testLateConnection(t *testing.T) {
 	id := identity(t)
@@ -456,7 +456,7 @@ func testLateConnection(t *testing.T) {
 }
 
 // A client that finishes its handshake before it sends the command gets it.
-func TestHandshakeBeforeCommand(t *testing.T) { bothEngines(t, testHandshakeBeforeCommand) }
+func TestHandshakeBeforeCommand(t *testing.T) { eachEngine(t, testHandshakeBeforeCommand) }
 
 func testHandshakeBeforeCommand(t *testing.T) {
 	p, id := rangePlane(t, 4), identity(t)
@@ -503,7 +503,7 @@ func testHandshakeBeforeCommand(t *testing.T) {
 	})
 }
 
-func TestReuseRequired(t *testing.T) { bothEngines(t, testReuseRequired) }
+func TestReuseRequired(t *testing.T) { eachEngine(t, testReuseRequired) }
 
 func testReuseRequired(t *testing.T) {
 	p, id := rangePlane(t, 4), identity(t)

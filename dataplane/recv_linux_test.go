@@ -15,7 +15,7 @@ import (
 	"fastftps/storage"
 )
 
-func TestUpload(t *testing.T) { bothEngines(t, testUpload) }
+func TestUpload(t *testing.T) { eachEngine(t, testUpload) }
 
 func testUpload(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
@@ -62,7 +62,7 @@ func testUpload(t *testing.T) {
 }
 
 // The ways in which an upload ends badly, and what is made of them.
-func TestUploadEnds(t *testing.T) { bothEngines(t, testUploadEnds) }
+func TestUploadEnds(t *testing.T) { eachEngine(t, testUploadEnds) }
 
 func testUploadEnds(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)
@@ -219,7 +219,7 @@ func (u *offsetUpload) Offset() int64 { return u.off }
 
 // TLS 1.2 and 1.3: clients that close at once after their last byte, without
 // reading what we sent.
-func TestRudeUploads(t *testing.T) { bothEngines(t, testRudeUploads) }
+func TestRudeUploads(t *testing.T) { eachEngine(t, testRudeUploads) }
 
 func testRudeUploads(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -250,7 +250,7 @@ func testRudeUploads(t *testing.T) {
 }
 
 // An upload that has stalled holds no memory of the budget.
-func TestStalledUploadHoldsNothing(t *testing.T) { bothEngines(t, testStalledUploadHoldsNothing) }
+func TestStalledUploadHoldsNothing(t *testing.T) { eachEngine(t, testStalledUploadHoldsNothing) }
 
 func testStalledUploadHoldsNothing(t *testing.T) {
 	p, id := newPlane(t, Config{}), identity(t)

@@ -35,7 +35,7 @@ func osFile(v any) *os.File {
 // through user memory.
 func (t *transfer) sendFile() (Cause, error) {
 	j := &t.job
-	if f := osFile(j.File); f != nil && !j.Private && !j.ASCII && j.Deflate == 0 {
+	if f := osFile(j.File); f != nil && !j.ASCII && j.Deflate == 0 && (!j.Private || t.toKernel()) {
 		if cause, err, ok := t.sendfile(f); ok {
 			return cause, err
 		}
@@ -54,6 +54,29 @@ func (t *transfer) sendFile() (Cause, error) {
 		path = &t.plane.stats.SentSealed
 	}
 	return t.pump(f, blocks, path)
+}
+
+// What is given to the kernel to seal. Below kernelMin a block of ours costs less
+// than the system calls around it. Up to kernelMax one key is good for all: a record
+// holds a page at least, so they are 2^24, and RFC 8446 section 5.5 allows 2^24.5;
+// the kernel cannot move on to the next key.
+const (
+	kernelMin = 64 << 10
+	kernelMax = 64 << 30
+)
+
+// toKernel has the kernel seal the download, if it is one for that.
+func (t *transfer) toKernel() bool {
+	n := t.job.Length
+	if !t.plane.cfg().KernelTLS || !t.info.Fast || n < kernelMin || n > kernelMax {
+		return false
+	}
+	if t.sec.ToKernel() != nil {
+		t.plane.stats.KernelRefused.Add(1)
+		return false
+	}
+	t.info = t.sec.Info()
+	return true
 }
 
 // sendListing sends job.Listing, as it is made.

@@ -12,14 +12,15 @@ import (
 const sendfileStep = 1 << 20
 
 // sendfile sends the job's part of a file from the page cache to the socket,
-// no byte of it through user memory. ok is false when the kernel cannot do so
-// with this file, before anything was sent.
+// no byte of it through user memory; under TLS the kernel seals it, see toKernel.
+// ok is false when the kernel cannot do so with this file, before anything was sent.
 func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 	rc, err := t.conn.SyscallConn()
 	if err != nil {
 		return t.why(CauseCut), err, true
 	}
 	var (
+		path = &t.plane.stats.SentSendfile
 		src  = int(f.Fd())
 		off  = t.job.Offset
 		left = t.job.Length
@@ -34,6 +35,9 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 				return serr != unix.EAGAIN
 			}
 		}
+	}
+	if t.sec != nil {
+		path = &t.plane.stats.SentKernel
 	}
 	up := newHangUp(t.conn)
 	for left > 0 {
@@ -54,9 +58,18 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 			return CauseShort, errShort, true
 		}
 		left -= int64(n)
-		t.through(int64(n), &t.plane.stats.SentSendfile)
+		if t.sec != nil {
+			t.sec.Sent(n)
+		}
+		t.through(int64(n), path)
 	}
-	if err := withoutPeer(t.conn.CloseWrite()); err != nil {
+	if t.sec != nil {
+		err = t.sec.Flush()
+	}
+	if err == nil {
+		err = t.send(nil, true)
+	}
+	if err != nil {
 		return t.why(CauseCut), err, true
 	}
 	return CauseOK, nil, true

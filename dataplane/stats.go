@@ -14,6 +14,7 @@ type Stats struct {
 
 	// File bytes by direction and path.
 	SentSendfile  atomic.Int64
+	SentKernel    atomic.Int64 // PROT P, sealed by the kernel
 	SentSealed    atomic.Int64 // PROT P
 	SentCopied    atomic.Int64 // clear, through user memory
 	RecvSpliced   atomic.Int64
@@ -45,6 +46,7 @@ type Stats struct {
 	Bound           atomic.Int64
 	WouldBeRefused  atomic.Int64 // not bound, and let through by ReuseBound
 	Unfit           atomic.Int64 // EngineFast left to crypto/tls; see tlsconn.Info
+	KernelRefused   atomic.Int64 // downloads that the kernel should have sealed and did not take
 	NoCloseNotify   atomic.Int64 // uploads that ended without, whatever the rule made of it
 
 	SourcePortMissed atomic.Int64 // active connections that could not have Config.SourcePort

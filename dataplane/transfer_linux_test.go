@@ -98,7 +98,7 @@ func (e *end) reset() {
 	e.sock.Close()
 }
 
-func TestAbort(t *testing.T) { bothEngines(t, testAbort) }
+func TestAbort(t *testing.T) { eachEngine(t, testAbort) }
 
 func testAbort(t *testing.T) {
 	p, id := newPlane(t, Config{Stall: time.Minute}), identity(t)
@@ -275,7 +275,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-func TestStop(t *testing.T) { bothEngines(t, testStop) }
+func TestStop(t *testing.T) { eachEngine(t, testStop) }
 
 func testStop(t *testing.T) {
 	before := descriptors(t)

@@ -27,6 +27,7 @@ func mirrors(st *dataplane.Stats, m *metrics.Server) []*mirror {
 	return []*mirror{
 		{from: &st.SentSendfile, to: bytes(metrics.Download, metrics.ProtClear)},
 		{from: &st.SentCopied, to: bytes(metrics.Download, metrics.ProtClear)},
+		{from: &st.SentKernel, to: bytes(metrics.Download, metrics.ProtPrivate)},
 		{from: &st.SentSealed, to: bytes(metrics.Download, metrics.ProtPrivate)},
 		{from: &st.RecvSpliced, to: bytes(metrics.Upload, metrics.ProtClear)},
 		{from: &st.RecvCopied, to: bytes(metrics.Upload, metrics.ProtClear)},
@@ -35,6 +36,7 @@ func mirrors(st *dataplane.Stats, m *metrics.Server) []*mirror {
 		{from: &st.SentListingsP, to: bytes(metrics.List, metrics.ProtPrivate)},
 		{from: &st.Strangers, to: &m.Strangers},
 		{from: &st.WouldBeRefused, to: &m.ReuseRefused},
+		{from: &st.KernelRefused, to: &m.KernelRefused},
 		{from: &st.NoPort, to: limit(metrics.LimitPassivePorts)},
 		{from: &st.LeasesExpired, to: limit(metrics.LimitLeaseTimeout)},
 		{from: &st.ConnectTimeouts, to: limit(metrics.LimitDataConnectTimeout)},

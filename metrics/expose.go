@@ -65,15 +65,17 @@ func (s *Server) writeTLS(p *page) {
 	}
 	p.single("tls_handshakes_running", "gauge", "TLS handshakes under way.", s.HandshakesNow.Load())
 	p.family("tls_data_engine_total", "counter",
-		"Transfers under TLS, by who sealed and opened the records. unfit: crypto/tls did, though the fast engine knows the suite; please report it.")
+		"Transfers under TLS, by who sealed and opened the records. unfit: crypto/tls did, though the fast engine knows the suite; please report it. kernel: the kernel sealed a download (tls.ktls).")
 	for i, name := range engines {
 		p.sample(s.Engines[i].Load(), "engine", name)
 	}
 	p.family("tls_control_engine_total", "counter",
 		"TLS sessions of control connections, by who seals and opens the records. unfit: as above.")
-	for i, name := range engines {
+	for i, name := range engines[:EngineKernel] {
 		p.sample(s.ControlEngines[i].Load(), "engine", name)
 	}
+	p.single("tls_kernel_refused_total", "counter",
+		"Downloads that the kernel should have sealed and did not take; the server sealed them.", s.KernelRefused.Load())
 	p.single("tls_reuse_missing_total", "counter",
 		"Private data connections that did not resume their session: data_tls_reuse = \"required\" would refuse them.",
 		s.ReuseRefused.Load())

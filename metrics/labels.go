@@ -72,11 +72,12 @@ type Engine uint8
 const (
 	EngineFast Engine = iota
 	EngineStd
-	EngineUnfit // std, though tls.engine = "fast" should have served it
+	EngineUnfit  // std, though tls.engine = "fast" should have served it
+	EngineKernel // downloads only
 	NumEngines
 )
 
-var engines = [NumEngines]string{"fast", "std", "unfit"}
+var engines = [NumEngines]string{"fast", "std", "unfit", "kernel"}
 
 // EngineOf returns the label of a name; false for names of none.
 func EngineOf(name string) (Engine, bool) {

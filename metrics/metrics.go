@@ -87,6 +87,7 @@ type Server struct {
 	HandshakesNow    Gauge               // handshakes under way
 	Engines          [NumEngines]Counter // private data connections, by who sealed and opened their records
 	ControlEngines   [NumEngines]Counter // control connections under TLS, by the same
+	KernelRefused    Counter             // downloads that the kernel should have sealed and did not take
 	ReuseRefused     Counter             // data connections that data_tls_reuse = "required" would refuse
 
 	Logins    [NumLoginResults]Counter
