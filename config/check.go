@@ -76,6 +76,9 @@ func (c *Config) checkTLS() (faults Faults) {
 	if t.Min > t.Max {
 		faults = append(faults, c.Fault("tls.max", "TLS %s is below tls.min, %s", t.Max, t.Min))
 	}
+	if t.KTLS == "on" && t.Engine == "std" {
+		faults = append(faults, c.Fault("tls.ktls", "needs tls.engine = \"fast\": crypto/tls keeps its keys"))
+	}
 	if len(t.Cert) != len(t.Key) {
 		key := "tls.cert"
 		if len(t.Key) > len(t.Cert) {

@@ -48,6 +48,7 @@ type TLS struct {
 	UploadClose string   // strict, warn, off
 	ProtC       string   // allow, deny
 	Engine      string   // fast, std
+	KTLS        string   // auto, on, off
 	CCC         bool
 	LenientPBSZ bool
 }

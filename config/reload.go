@@ -9,7 +9,7 @@ import (
 // at the start alone. All others are taken at SIGHUP.
 var atStart = []string{
 	"version", "state_dir", "listen.",
-	"tls.cert", "tls.key", "tls.min", "tls.max", "tls.engine",
+	"tls.cert", "tls.key", "tls.min", "tls.max", "tls.engine", "tls.ktls",
 	"passive.ports",
 	"limits.fs_workers", "limits.cpu_workers", "limits.hash_workers", "limits.hash_queue", "limits.hash_wait",
 	"auth.users", "auth.credential_cache", "auth.credential_entries", "auth.failure_entries", "auth.anonymous",

@@ -92,6 +92,10 @@ func (t *TLS) keys() []key {
 			"tls.engine", "fast", enum(&t.Engine, "fast", "std"),
 			"Who seals and opens TLS records, after a handshake that is always Go's crypto/tls. fast: the server itself for the AES-GCM suites, with fewer copies and half the memory for an idle session; a download over TLS 1.2 then ends at 362 GiB, what one key may seal. std: crypto/tls.",
 		},
+		{
+			"tls.ktls", "auto", enum(&t.KTLS, "auto", "on", "off"),
+			"Whether the kernel seals downloads under TLS: those of 64 KiB to 64 GiB, in TYPE I, MODE S and an AES-GCM suite. The file then goes by sendfile and takes none of the server's memory. auto: if it can, which is tried at the start; the log says the outcome. on: the server does not start without. off: never. It takes Linux with its module loaded (modprobe tls), and engine fast.",
+		},
 		{"tls.ccc", "false", boolean(&t.CCC), "CCC: the control connection goes back to clear text after login. Explicit listeners only."},
 		{"tls.lenient_pbsz", "false", boolean(&t.LenientPBSZ), "Take PROT without PBSZ before it, which RFC 4217 section 9 forbids. Implicit listeners always do."},
 	}

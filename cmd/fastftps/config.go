@@ -45,6 +45,9 @@ func checkCommand() *cobra.Command {
 			if err := usersFault(cfg); err != nil {
 				return err
 			}
+			if err := kernelFault(cfg, kernelTLS(cfg)); err != nil {
+				return err
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: ok\n", path)
 			return err
 		},

@@ -37,11 +37,17 @@ const (
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
 	hash, err := auth.HashPassword(sitePassword)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newSiteOf(t, hash)
+}
+
+// newSiteOf is newSite with another hash of the user's password.
+func newSiteOf(t *testing.T, hash string) *site {
+	t.Helper()
+	s := &site{t: t, dir: t.TempDir()}
 	if err := os.Mkdir(s.path("root"), 0o755); err != nil {
 		t.Fatal(err)
 	}

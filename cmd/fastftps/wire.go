@@ -43,6 +43,7 @@ type server struct {
 	users    *auth.Users // nil for a share
 	slowdown *auth.Slowdown
 	roots    *osfs.Roots
+	kernel   bool // downloads under TLS are sealed by the kernel
 	engine   *engine.Engine
 	http     *http.Server // nil when metrics.addr is empty
 }
@@ -92,6 +93,9 @@ func newServer(cfg *config.Config, o serveOptions) (_ *server, err error) {
 		return nil, err
 	}
 	if s.identity, err = newIdentity(cfg); err != nil {
+		return nil, err
+	}
+	if err = s.probeKernel(cfg); err != nil {
 		return nil, err
 	}
 	if s.pool, err = auth.NewPool(auth.PoolOptions{Workers: cfg.Limits.HashWorkers, Queue: cfg.Limits.HashQueue, Wait: cfg.Limits.HashWait}); err != nil {
@@ -172,7 +176,7 @@ func (s *server) engineConfig() engine.Config {
 	l := &cfg.Limits
 	sessions, transfers := s.fit(l)
 	conf := engine.Config{
-		Session: s.sessionConfig(cfg), Data: dataConfig(cfg, transfers), Identity: s.identity,
+		Session: s.sessionConfig(cfg), Data: s.dataConfig(cfg, transfers), Identity: s.identity,
 		Reuse: reuseOf(cfg.TLS.DataReuse), Log: s.log.Logger, Metrics: s.metrics, Advertise: s.advertise, Banned: s.slowdown.Banned,
 		MaxSessions: sessions, MaxSessionsPerIP: l.MaxSessionsPerIP, AcceptRatePerIP: l.AcceptRatePerIP,
 		MaxHandshakes: l.MaxHandshakes, MaxPendingInput: int(l.MaxPendingInput), FSWorkers: l.FSWorkers,
@@ -209,12 +213,12 @@ func (s *server) sessionConfig(cfg *config.Config) session.Config {
 	return conf
 }
 
-func dataConfig(cfg *config.Config, transfers int) dataplane.Config {
+func (s *server) dataConfig(cfg *config.Config, transfers int) dataplane.Config {
 	l, p := &cfg.Limits, &cfg.Passive
 	conf := dataplane.Config{
 		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: transfers, Budget: l.MemoryBudget(),
 		ConnectWait: p.ConnectTimeout, DialTimeout: cfg.Active.ConnectTimeout, TLSTimeout: l.DataHandshakeTimeout,
-		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout, Engine: engineOf(cfg.TLS.Engine),
+		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout, Engine: engineOf(cfg.TLS.Engine), KernelTLS: s.kernel,
 	}
 	if cfg.Active.Source989 {
 		conf.SourcePort = 989
