@@ -220,13 +220,30 @@ func TestAllocations(t *testing.T) {
 		line string
 		most float64
 	}{
-		{"SYST", 0}, {"CDUP", 0}, {"XYZZ", 0}, {"TYPE A", 0}, {"TYPE I", 0},
-		{"MODE S", 1}, {"OPTS UTF8 ON", 1},
-		{"STAT", 2}, {"ALLO 100", 2}, {"CLNT x", 2}, {"RNFR a.txt", 2},
-		{"REST 100", 3}, {"SIZE nothing", 3}, {"CWD dir", 4}, {"CDUP", 0},
-		{"PORT 192,0,2,1,156,64", 4}, {"EPRT |1|192.0.2.1|40000|", 5},
-		{"SIZE a.txt", 5}, {"MDTM a.txt", 5}, {"MFMT 20200101000000 a.txt", 5}, {"MLST a.txt", 8},
-		{"STAT a.txt", 13}, {"FEAT", 24}, {"HELP", 133},
+		{"SYST", 0},
+		{"CDUP", 0},
+		{"XYZZ", 0},
+		{"TYPE A", 0},
+		{"TYPE I", 0},
+		{"MODE S", 1},
+		{"OPTS UTF8 ON", 1},
+		{"STAT", 2},
+		{"ALLO 100", 2},
+		{"CLNT x", 2},
+		{"RNFR a.txt", 2},
+		{"REST 100", 3},
+		{"SIZE nothing", 3},
+		{"CWD dir", 4},
+		{"CDUP", 0},
+		{"PORT 192,0,2,1,156,64", 4},
+		{"EPRT |1|192.0.2.1|40000|", 5},
+		{"SIZE a.txt", 5},
+		{"MDTM a.txt", 5},
+		{"MFMT 20200101000000 a.txt", 5},
+		{"MLST a.txt", 8},
+		{"STAT a.txt", 13},
+		{"FEAT", 24},
+		{"HELP", 133},
 	} {
 		p := []byte(tt.line + "\r\n")
 		turn := func() {
