@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"fastftps/internal/netblock"
 )
 
 // SlowdownOptions set how failed logins slow down the next ones. Zero values
@@ -223,12 +225,7 @@ func later(a, b time.Time) time.Time {
 }
 
 func (s *Slowdown) addrKey(a netip.Addr) slowKey {
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		p, _ := a.Prefix(64) // 64 is in range: no error
-		a = p.Addr()
-	}
-	return slowKey(maphash.Comparable(s.seed, a))
+	return slowKey(maphash.Comparable(s.seed, netblock.Of(a)))
 }
 
 func (s *Slowdown) userKey(name string) slowKey {

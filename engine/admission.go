@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"fastftps/internal/netblock"
 	"fastftps/metrics"
 )
 
@@ -48,16 +49,6 @@ type admission struct {
 	perSecond            int // new connections a second and address; 0 without bound
 }
 
-// clientOf is what counts as one address: of IPv6 the /64, which one client owns
-// whole, as for failed logins.
-func clientOf(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		p, _ := a.Prefix(64) // 64 is in range: no error
-		return p.Addr()
-	}
-	return a
-}
-
 // client is what is known of one address.
 type client struct {
 	open  int
@@ -78,7 +69,7 @@ func (a *admission) limit(maxTotal, maxPerAddr, perSecond int) {
 // enter admits a connection, or says which limit it met. Every admitted
 // connection leaves once.
 func (a *admission) enter(addr netip.Addr, now time.Time) refusal {
-	addr = clientOf(addr)
+	addr = netblock.Of(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.total >= a.maxTotal {
@@ -128,7 +119,7 @@ func (c *client) allow(now time.Time, perSecond int) bool {
 
 // leave takes back what enter counted.
 func (a *admission) leave(addr netip.Addr, now time.Time) {
-	addr = clientOf(addr)
+	addr = netblock.Of(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.total--
