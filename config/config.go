@@ -69,11 +69,12 @@ type Active struct {
 // Limits is [limits]. Sizes are in bytes; 0 means what the key's description
 // says, mostly "no bound" or "chosen by the machine".
 type Limits struct {
-	MaxSessions      int
-	MaxSessionsPerIP int
-	AcceptRatePerIP  int // a second
-	MaxHandshakes    int
-	MaxTransfers     int
+	MaxSessions        int
+	MaxSessionsPerIP   int
+	AcceptRatePerIP    int // a second
+	MaxHandshakes      int
+	MaxEarlyHandshakes int
+	MaxTransfers       int
 
 	HandshakeTimeout     time.Duration
 	LoginTimeout         time.Duration
@@ -94,12 +95,13 @@ type Limits struct {
 	MaxDigest          int64
 	MaxUpload          int64
 
-	Memory      int64 // 0: auto; see MemoryBudget
-	FSWorkers   int
-	CPUWorkers  int
-	HashWorkers int
-	HashQueue   int
-	HashWait    time.Duration
+	Memory        int64 // 0: auto; see MemoryBudget
+	FSWorkers     int
+	DigestWorkers int
+	CPUWorkers    int
+	HashWorkers   int
+	HashQueue     int
+	HashWait      time.Duration
 }
 
 // Auth is [auth].

@@ -11,7 +11,7 @@ var atStart = []string{
 	"version", "state_dir", "listen.",
 	"tls.cert", "tls.key", "tls.min", "tls.max", "tls.engine", "tls.ktls",
 	"passive.ports",
-	"limits.fs_workers", "limits.cpu_workers", "limits.hash_workers", "limits.hash_queue", "limits.hash_wait",
+	"limits.fs_workers", "limits.digest_workers", "limits.cpu_workers", "limits.hash_workers", "limits.hash_queue", "limits.hash_wait",
 	"auth.users", "auth.credential_cache", "auth.credential_entries", "auth.failure_entries", "auth.anonymous",
 	"storage.root", "log.format", "log.output", "metrics.addr",
 }

@@ -128,7 +128,8 @@ func (l *Limits) keys() []key {
 		{"limits.max_sessions", "10000", integer(&l.MaxSessions, 1, 10_000_000), "Sessions at once; at most four fifths of RLIMIT_NOFILE."},
 		{"limits.max_sessions_per_ip", "64", integer(&l.MaxSessionsPerIP, 0, 10_000_000), "Sessions of one address, or IPv6 /64, at once; 0: no bound."},
 		{"limits.accept_rate_per_ip", "50", integer(&l.AcceptRatePerIP, 0, 1_000_000), "New sessions of one address, or IPv6 /64, a second; 0: no bound."},
-		{"limits.max_handshakes", "2048", integer(&l.MaxHandshakes, 1, 1_000_000), "TLS handshakes under way at once."},
+		{"limits.max_handshakes", "2048", integer(&l.MaxHandshakes, 1, 1_000_000), "TLS handshakes under way at once on control connections; more wait."},
+		{"limits.max_early_handshakes", "512", integer(&l.MaxEarlyHandshakes, 1, 1_000_000), "TLS handshakes under way at once on data connections whose transfer command has not come, or on a passive port that several sessions of an address share; one address, or IPv6 /64, has at most a quarter of them. More wait for their command, or on a shared port are closed."},
 		{"limits.max_transfers", "10000", integer(&l.MaxTransfers, 1, 1_000_000), "Transfers at once; then 450. Less when RLIMIT_NOFILE leaves less, at five descriptors each."},
 
 		{"limits.handshake_timeout", "15s", duration(&l.HandshakeTimeout, 100*ms, 10*time.Minute), "For a TLS handshake on the control connection."},
@@ -151,7 +152,8 @@ func (l *Limits) keys() []key {
 		{"limits.max_upload", "none", size(&l.MaxUpload, 0, 1024*tib, "none"), "Bytes of one upload; more is answered 552."},
 
 		{"limits.memory", "auto", size(&l.Memory, 0, 1024*tib, "auto"), "Buffers of all transfers together. A transfer that gets none waits. auto: a quarter of the cgroup's limit or of the machine's memory."},
-		{"limits.fs_workers", "64", integer(&l.FSWorkers, 1, 65536), "Storage commands at once."},
+		{"limits.fs_workers", "64", integer(&l.FSWorkers, 1, 65536), "Storage commands at once. More wait in line."},
+		{"limits.digest_workers", "0", integer(&l.DigestWorkers, 0, 4096), "Files read through at once for HASH, the X commands and SIZE in TYPE A. More wait in line, and no other command waits for them. 0: one for each core."},
 		{"limits.cpu_workers", "0", integer(&l.CPUWorkers, 0, 4096), "TLS handshakes computed at once; 0: two for each core."},
 		{"limits.hash_workers", "0", integer(&l.HashWorkers, 0, 4096), "Password hashes computed at once; each takes 19 MiB. 0: one less than cores."},
 		{"limits.hash_queue", "256", integer(&l.HashQueue, 1, 1_000_000), "Logins that wait for a password hash; then 421."},

@@ -29,7 +29,7 @@ type Config struct {
 	MaxTransfers int // transfers that run at once; default 10000
 	MaxDials     int // active connects under way at once; default 256
 	MaxDrains    int // finished downloads waiting for the peer's FIN; default 1024
-	MaxEarly     int // handshakes and hello peeks before the transfer command; default 128
+	MaxEarly     int // handshakes before the transfer command, of one client a quarter; default 512
 
 	// Budget bounds the bytes of transfer buffers of all transfers together.
 	// A transfer that gets none waits before it reads. Default 256 MiB.
@@ -76,7 +76,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.MaxTransfers = or(c.MaxTransfers, 10000)
 	c.MaxDials = or(c.MaxDials, 256)
 	c.MaxDrains = or(c.MaxDrains, 1024)
-	c.MaxEarly = or(c.MaxEarly, 128)
+	c.MaxEarly = or(c.MaxEarly, 512)
 	c.Budget = or(c.Budget, 256<<20)
 	c.MaxDeflaters = or(c.MaxDeflaters, 64)
 	c.ConnectWait = or(c.ConnectWait, 30*time.Second)

@@ -65,6 +65,7 @@ type lease struct {
 	conn  *net.TCPConn // arrived, waiting for its transfer
 	since time.Time    // when conn arrived
 	early *early       // handshake under way on conn, or done
+	late  bool         // no slot was free for it at first
 
 	shared  bool // others of the same address wait, or waited, on the same port
 	claimed bool // a handshake on a shared port has shown this session's ticket
@@ -201,11 +202,13 @@ func (pt *port) arrive(c *net.TCPConn) {
 		c.Close()
 	case !ls[0].shared:
 		p.deliverLocked(ls[0], c, nil)
+	case p.closed:
+		c.Close()
 	default:
 		identity := ls[0].tls.identity
 		c.SetDeadline(time.Now().Add(p.plane.cfg().TLSTimeout))
-		if p.closed || !p.plane.tryEarly(func() { pt.identify(client, c, identity) }) {
-			p.plane.stats.Ambiguous.Add(1)
+		if !p.plane.tryEarly(client, func() { pt.identify(client, c, identity) }) {
+			p.plane.stats.EarlyRefused.Add(1)
 			c.Close()
 			return
 		}

@@ -29,7 +29,7 @@ type Plane struct {
 	deflaters *deflaters
 	workers   *ants.PoolWithFuncGeneric[*transfer]
 	dials     chan struct{} // slots
-	early     chan struct{} // slots
+	early     *earlySlots
 	down      chan struct{} // closed by Close
 	once      sync.Once
 
@@ -51,7 +51,7 @@ func New(cfg Config) (*Plane, error) {
 		budget:    newBudget(cfg.Budget),
 		deflaters: newDeflaters(cfg.MaxDeflaters),
 		dials:     make(chan struct{}, cfg.MaxDials),
-		early:     make(chan struct{}, cfg.MaxEarly),
+		early:     newEarlySlots(),
 		down:      make(chan struct{}),
 	}
 	p.live.Store(&cfg)
@@ -63,8 +63,8 @@ func New(cfg Config) (*Plane, error) {
 // cfg returns the limits in force.
 func (p *Plane) cfg() *Config { return p.live.Load() }
 
-// Reload takes the limits of next, but for ports, addresses, MaxDials,
-// MaxEarly and MaxDeflaters, which stay as they are. What runs goes on; what is
+// Reload takes the limits of next, but for ports, addresses, MaxDials and
+// MaxDeflaters, which stay as they are. What runs goes on; what is
 // decided from now on is decided by the new limits.
 func (p *Plane) Reload(next Config) error {
 	next, err := next.withDefaults()
@@ -73,7 +73,7 @@ func (p *Plane) Reload(next Config) error {
 	}
 	was := p.cfg()
 	next.PortLow, next.PortHigh, next.AutoPorts, next.Listen = was.PortLow, was.PortHigh, was.AutoPorts, was.Listen
-	next.MaxDials, next.MaxEarly, next.MaxDeflaters, next.Handshake = was.MaxDials, was.MaxEarly, was.MaxDeflaters, was.Handshake
+	next.MaxDials, next.MaxDeflaters, next.Handshake = was.MaxDials, was.MaxDeflaters, was.Handshake
 	p.live.Store(&next)
 	p.workers.Tune(next.MaxTransfers)
 	p.budget.resize(next.Budget)
@@ -154,20 +154,6 @@ func (p *Plane) endEarly(t *transfer, why Cause, err error) {
 	if p.workers.Invoke(t) != nil {
 		go t.run()
 	}
-}
-
-// tryEarly runs f on a goroutine of its own if there are slots left.
-func (p *Plane) tryEarly(f func()) bool {
-	select {
-	case p.early <- struct{}{}:
-	default:
-		return false
-	}
-	p.helpers.Go(func() {
-		defer func() { <-p.early }()
-		f()
-	})
-	return true
 }
 
 func (p *Plane) enter(t *transfer) {

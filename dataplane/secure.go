@@ -41,13 +41,6 @@ func (p *Plane) handshake(sec *tlsconn.DataConn) error {
 	return err
 }
 
-// early is a handshake begun before the transfer command.
-type early struct {
-	done chan struct{} // closed when err is final
-	sec  *tlsconn.DataConn
-	err  error
-}
-
 // isHello reports whether b begins as a TLS record with a ClientHello does.
 func isHello(b []byte) bool {
 	return len(b) >= 6 && b[0] == 0x16 && b[1] == 3 && b[5] == 1
@@ -111,12 +104,16 @@ func (p *passivePool) handshakeLocked(l *lease) {
 	}
 	e := &early{done: make(chan struct{}), sec: l.tls.server(l.conn, tlsconn.Receive)}
 	l.conn.SetDeadline(time.Now().Add(p.plane.cfg().TLSTimeout)) // Abort may set another one meanwhile
-	ok := p.plane.tryEarly(func() {
+	ok := p.plane.tryEarly(l.client, func() {
 		e.err = p.plane.handshake(e.sec)
 		close(e.done)
 	})
-	if ok {
+	switch {
+	case ok:
 		l.early = e
 		p.plane.stats.EarlyHandshakes.Add(1)
+	case !l.late:
+		l.late = true
+		p.plane.stats.EarlyRefused.Add(1)
 	}
 }

@@ -42,6 +42,7 @@ type Stats struct {
 	Handshakes      atomic.Int64
 	HandshakeErrors atomic.Int64
 	EarlyHandshakes atomic.Int64 // made before the transfer command
+	EarlyRefused    atomic.Int64 // no slot: put off, or on a shared port the connection closed
 	Resumed         atomic.Int64
 	Bound           atomic.Int64
 	WouldBeRefused  atomic.Int64 // not bound, and let through by ReuseBound

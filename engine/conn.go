@@ -415,6 +415,8 @@ func (c *conn) advance() outcome {
 			return c.handOver(c.engine.fs, func() { c.work(session.Work) })
 		case session.WorkHash:
 			return c.handOver(c.engine.logins, func() { c.work(session.WorkHash) })
+		case session.WorkRead:
+			return c.handOver(c.engine.readers, func() { c.work(session.WorkRead) })
 		case session.Wait:
 			return waits
 		case session.StartTLS:

@@ -44,6 +44,7 @@ type Config struct {
 	MaxHandshakes    int // TLS handshakes under way; default 2048
 	MaxPendingInput  int // bytes kept of a client whose command is being worked on; default 16 KiB
 	FSWorkers        int // blocking storage commands at once; default 64
+	DigestWorkers    int // commands that read a whole file, at once; default GOMAXPROCS
 	LoginWorkers     int // logins that wait for a password hash; default 256
 	CPUWorkers       int // handshake steps at once; default 2 x GOMAXPROCS
 
@@ -60,6 +61,7 @@ func (c Config) withDefaults() Config {
 	def(&c.MaxHandshakes, 2048)
 	def(&c.MaxPendingInput, 16<<10)
 	def(&c.FSWorkers, 64)
+	def(&c.DigestWorkers, runtime.GOMAXPROCS(0))
 	def(&c.LoginWorkers, 256)
 	def(&c.CPUWorkers, 2*runtime.GOMAXPROCS(0))
 	def(&c.HandshakeTimeout, 15*time.Second)
@@ -100,6 +102,7 @@ type Engine struct {
 	workers *ants.Pool // goroutines of the pools below
 	cpu     *pool      // handshake steps, turns that have no goroutine of their own
 	fs      *pool      // commands that touch storage
+	readers *pool      // those that read a whole file: none of the above waits behind them
 	logins  *pool      // commands that wait for a password hash
 
 	nextID    atomic.Uint64
@@ -115,7 +118,7 @@ type Engine struct {
 // accepted before Serve.
 func New(conf Config) (*Engine, error) {
 	conf = conf.withDefaults()
-	workers, err := ants.NewPool(conf.CPUWorkers+conf.FSWorkers+conf.LoginWorkers, ants.WithNonblocking(true))
+	workers, err := ants.NewPool(conf.CPUWorkers+conf.FSWorkers+conf.DigestWorkers+conf.LoginWorkers, ants.WithNonblocking(true))
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +128,7 @@ func New(conf Config) (*Engine, error) {
 		slots:     slots{free: conf.MaxHandshakes, all: conf.MaxHandshakes},
 		cpu:       newPool(conf.CPUWorkers, workers, &conf.Metrics.Limits[metrics.LimitCPUWorkers]),
 		fs:        newPool(conf.FSWorkers, workers, &conf.Metrics.Limits[metrics.LimitFSWorkers]),
+		readers:   newPool(conf.DigestWorkers, workers, &conf.Metrics.Limits[metrics.LimitDigestWorkers]),
 		logins:    newPool(conf.LoginWorkers, workers, &conf.Metrics.Limits[metrics.LimitHashQueue]),
 		stopped:   make(chan struct{}),
 	}

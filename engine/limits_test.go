@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestLimits(t *testing.T) {
 		{metrics.LimitLoginTimeout, func(c *Config) { c.LoginTimeout = time.Minute }, quiet(false)},
 		{metrics.LimitIdleTimeout, func(c *Config) { c.IdleTimeout = time.Minute }, quiet(true)},
 		{metrics.LimitHandshakeTimeout, func(c *Config) { c.HandshakeTimeout = time.Minute }, halfHellos},
+		{metrics.LimitMaxEarlyHandshakes, func(c *Config) { c.Data.MaxEarly = 1 }, earlyHellos},
 		{metrics.LimitStallTimeout, func(c *Config) { c.Data.Stall = time.Minute }, stall},
 		{metrics.LimitDataHandshakeTimeout, func(c *Config) { c.Data.TLSTimeout = 200 * time.Millisecond }, silentData},
 		{metrics.LimitWriteTimeout, func(c *Config) { c.WriteTimeout, c.MaxPendingInput = 200*time.Millisecond, 1<<20 }, neverReads},
@@ -202,6 +204,26 @@ func halfHellos(t *testing.T, s *server, edge func()) {
 	if b, err := io.ReadAll(c); len(b) > 0 || err != nil && !isReset(err) {
 		t.Errorf("got %q, %v, want the end", b, err)
 	}
+}
+
+// earlyHellos begins handshakes on data connections and sends no command.
+func earlyHellos(t *testing.T, s *server, edge func()) {
+	begin := func(counts *atomic.Int64) {
+		addr, err := s.login(session.Implicit, nil).Passive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := dialFrom(t, local(1), addr).Write(hello); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "the server has seen it", func() bool {
+			s.plane.Sweep(time.Now().Add(2 * time.Second))
+			return counts.Load() == 1
+		})
+	}
+	begin(&s.plane.Stats().EarlyHandshakes)
+	edge()
+	begin(&s.plane.Stats().EarlyRefused)
 }
 
 func stall(t *testing.T, s *server, edge func()) {

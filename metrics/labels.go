@@ -227,6 +227,7 @@ const (
 	LimitMaxSessionsPerIP
 	LimitAcceptRatePerIP
 	LimitMaxHandshakes
+	LimitMaxEarlyHandshakes
 	LimitHandshakeTimeout
 	LimitLoginTimeout
 	LimitIdleTimeout
@@ -244,6 +245,7 @@ const (
 	LimitMaxTransfers
 	LimitMemory
 	LimitFSWorkers
+	LimitDigestWorkers
 	LimitCPUWorkers
 	LimitHashQueue
 	LimitHashWait
@@ -257,11 +259,11 @@ const (
 )
 
 var limits = [NumLimits]string{
-	"max_sessions", "max_sessions_per_ip", "accept_rate_per_ip", "max_handshakes",
+	"max_sessions", "max_sessions_per_ip", "accept_rate_per_ip", "max_handshakes", "max_early_handshakes",
 	"handshake_timeout", "login_timeout", "idle_timeout", "data_connect_timeout",
 	"data_handshake_timeout", "stall_timeout", "lease_timeout", "drain_timeout", "write_timeout",
 	"max_login_attempts", "max_bad_commands", "max_line", "max_pending_input",
-	"max_pending_commands", "max_transfers", "memory", "fs_workers",
+	"max_pending_commands", "max_transfers", "memory", "fs_workers", "digest_workers",
 	"cpu_workers", "hash_queue", "hash_wait", "passive_ports", "max_upload", "max_digest",
 	"max_glob", "max_text_size", "max_idle",
 }

@@ -27,7 +27,7 @@ import (
 // whatever TYPE their last listing left.
 func digestCommands() []command {
 	const usage = " <path> [<start> <end>]"
-	const flags = mayBlock | pathArg | argRequired
+	const flags = mayBlock | readsFile | pathArg | argRequired
 	sum := func(verb string, h hashAlgorithm) command {
 		return command{
 			verb: codec.V(verb), flags: flags, perm: auth.PermRead, feat: line(verb),

@@ -33,7 +33,7 @@ func fileCommands() []command {
 		{verb: codec.V("DELE"), flags: mayBlock | pathArg | argRequired | modifies, perm: auth.PermDelete, usage: "DELE <file>", rfc: "RFC 959 section 4.1.3", run: (*Session).deleteFile},
 		{verb: codec.V("RNFR"), flags: mayBlock | pathArg | argRequired | modifies, perm: auth.PermRename, usage: "RNFR <old name>", rfc: "RFC 959 section 4.1.3", run: (*Session).renameFrom},
 		{verb: codec.V("RNTO"), flags: mayBlock | pathArg | argRequired | modifies | namesNew, perm: auth.PermRename, usage: "RNTO <new name>", rfc: "RFC 959 section 4.1.3", run: (*Session).renameTo},
-		{verb: codec.V("SIZE"), flags: mayBlock | pathArg | argRequired, perm: auth.PermList, feat: line("SIZE"), usage: "SIZE <file>", rfc: "RFC 3659 section 4", run: (*Session).fileSize},
+		{verb: codec.V("SIZE"), flags: mayBlock | readsText | pathArg | argRequired, perm: auth.PermList, feat: line("SIZE"), usage: "SIZE <file>", rfc: "RFC 3659 section 4", run: (*Session).fileSize},
 		{verb: codec.V("MDTM"), flags: mayBlock | pathArg | argRequired, perm: auth.PermList, feat: line("MDTM"), usage: "MDTM [<time>] <path>", rfc: "RFC 3659 section 3", run: (*Session).fileTime},
 		{verb: codec.V("MFMT"), flags: mayBlock | pathArg | argRequired | modifies, perm: auth.PermAttr, feat: line("MFMT"), usage: "MFMT <time> <path>", rfc: "draft-somers-ftp-mfxx-03 section 3", run: (*Session).modifyTime},
 		{verb: codec.V("MFF"), flags: mayBlock | pathArg | argRequired | modifies, perm: auth.PermAttr, feat: line("MFF Modify;UNIX.mode;"), usage: "MFF <fact>=<value>; <path>", rfc: "draft-somers-ftp-mfxx-03 section 5", run: (*Session).modifyFacts},

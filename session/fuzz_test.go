@@ -70,7 +70,7 @@ func (s *stream) step(act Action) {
 	s.out = append(s.out, s.s.Out()...)
 	s.s.Sent()
 	switch act {
-	case Work, WorkHash:
+	case Work, WorkHash, WorkRead:
 		s.s.Work()
 		s.step(s.s.Resume())
 	case Flush:

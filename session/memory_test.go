@@ -184,7 +184,7 @@ func (m *memory) turn() {
 func (m *memory) do(act Action) {
 	m.flush()
 	switch act {
-	case Work, WorkHash:
+	case Work, WorkHash, WorkRead:
 		m.s.Work()
 		m.do(m.s.Resume())
 	case Wait:

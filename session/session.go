@@ -31,6 +31,7 @@ const (
 	Flush                   // output has piled up: feed the bytes not taken once Out is sent
 	Work                    // call Work on a worker that may wait for a disk, then Resume
 	WorkHash                // call Work on a worker for password hashes, then Resume
+	WorkRead                // call Work on a worker for reading whole files, then Resume
 	Wait                    // feed nothing until Expire at Wake
 	StartTLS                // send Out in clear, then begin a TLS handshake; Secured follows
 	EndTLS                  // send Out, end TLS; what the peer sends next is clear; Cleared follows
@@ -287,7 +288,7 @@ func (s *Session) pending() Action {
 	case s.state == stateClosed:
 		return Close
 	case s.row != nil:
-		return s.row.work()
+		return s.workOf(s.row)
 	case len(s.out) >= maxOut:
 		return Flush
 	case s.xfer != nil:

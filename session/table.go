@@ -47,6 +47,8 @@ const (
 	opensData                     // moves bytes on the data connection
 	mayBlock                      // touches storage: runs on a worker, never on the poller
 	hashes                        // with mayBlock: costs a password hash
+	readsFile                     // with mayBlock: reads a file through, which may take minutes
+	readsText                     // the same, in TYPE A only
 	blockArg                      // with mayBlock: blocks only when there is an argument
 	pathArg                       // the argument is a path name: verbatim, spaces and all (RFC 2640 section 3.1)
 	argRequired                   // an empty argument is answered 501
@@ -56,10 +58,13 @@ const (
 	hidden                        // an alias or historic verb: HELP does not list it
 )
 
-// work is the action that runs the row's handler.
-func (c *command) work() Action {
-	if c.flags&hashes != 0 {
+// workOf is the action that runs the row's handler.
+func (s *Session) workOf(c *command) Action {
+	switch {
+	case c.flags&hashes != 0:
 		return WorkHash
+	case c.flags&readsFile != 0, c.flags&readsText != 0 && !s.binary:
+		return WorkRead
 	}
 	return Work
 }

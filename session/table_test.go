@@ -36,7 +36,7 @@ func TestTable(t *testing.T) {
 func checkFlags(t *testing.T, name string, f flags) {
 	t.Helper()
 	needs := []struct{ flag, other flags }{
-		{hashes, mayBlock}, {blockArg, mayBlock}, {opensData, mayBlock}, {namesNew, modifies}, {loginSecret, 0},
+		{hashes, mayBlock}, {readsFile, mayBlock}, {readsText, mayBlock}, {blockArg, mayBlock}, {opensData, mayBlock}, {namesNew, modifies}, {loginSecret, 0},
 	}
 	for _, n := range needs {
 		if f&n.flag != 0 && f&n.other != n.other {

@@ -179,7 +179,7 @@ func (s *server) engineConfig() engine.Config {
 		Session: s.sessionConfig(cfg), Data: s.dataConfig(cfg, transfers), Identity: s.identity,
 		Reuse: reuseOf(cfg.TLS.DataReuse), Log: s.log.Logger, Metrics: s.metrics, Advertise: s.advertise, Banned: s.slowdown.Banned,
 		MaxSessions: sessions, MaxSessionsPerIP: l.MaxSessionsPerIP, AcceptRatePerIP: l.AcceptRatePerIP,
-		MaxHandshakes: l.MaxHandshakes, MaxPendingInput: int(l.MaxPendingInput), FSWorkers: l.FSWorkers,
+		MaxHandshakes: l.MaxHandshakes, MaxPendingInput: int(l.MaxPendingInput), FSWorkers: l.FSWorkers, DigestWorkers: l.DigestWorkers,
 		LoginWorkers: loginWorkers(l), CPUWorkers: l.CPUWorkers, HandshakeTimeout: l.HandshakeTimeout,
 		LoginTimeout: l.LoginTimeout, IdleTimeout: l.IdleTimeout, WriteTimeout: l.WriteTimeout,
 	}
@@ -216,7 +216,7 @@ func (s *server) sessionConfig(cfg *config.Config) session.Config {
 func (s *server) dataConfig(cfg *config.Config, transfers int) dataplane.Config {
 	l, p := &cfg.Limits, &cfg.Passive
 	conf := dataplane.Config{
-		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: transfers, Budget: l.MemoryBudget(),
+		PortLow: p.Ports.Low, PortHigh: p.Ports.High, MaxTransfers: transfers, MaxEarly: l.MaxEarlyHandshakes, Budget: l.MemoryBudget(),
 		ConnectWait: p.ConnectTimeout, DialTimeout: cfg.Active.ConnectTimeout, TLSTimeout: l.DataHandshakeTimeout,
 		Stall: l.StallTimeout, LeaseTTL: l.LeaseTimeout, Engine: engineOf(cfg.TLS.Engine), KernelTLS: s.kernel,
 	}
