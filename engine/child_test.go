@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,6 +37,9 @@ type childOptions struct {
 	Root      string
 	Reactor   string
 	NamedTemp bool // see osfs.Options
+	// Heap is a file for the profile of the heap, written at each "gc". Every
+	// allocation is in it, so the process takes more memory than without.
+	Heap string
 }
 
 // childBudget is the data plane's buffer memory in the child, in bytes.
@@ -46,6 +50,7 @@ type childStats struct {
 	Addrs      []string // of the explicit, implicit and plain listener
 	Sessions   int
 	Goroutines int
+	Busy       int   // connections that somebody runs, or with input that nobody has read
 	Awake      int   // those whose TLS is to sleep soon, or has something to do
 	PSS        int64 // bytes, after a garbage collection
 	RSS        int64 // bytes, as it is
@@ -65,10 +70,12 @@ func childServer() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	sc := sessionConfig(o.Root)
-	sc.OpenFS = func(_ context.Context, u *auth.User) (storage.FS, error) {
-		return osfs.New(u.Home, osfs.Options{NamedTemp: o.NamedTemp})
+	if o.Heap != "" {
+		runtime.MemProfileRate = 1
 	}
+	roots := osfs.NewRoots(osfs.Options{NamedTemp: o.NamedTemp})
+	sc := sessionConfig(o.Root)
+	sc.OpenFS = func(_ context.Context, u *auth.User) (storage.FS, error) { return roots.Open(u.Home) }
 	e, err := New(Config{
 		Listen: []Listen{
 			{Addr: "127.0.0.1:0", Mode: session.Explicit, RequireTLS: true},
@@ -76,8 +83,8 @@ func childServer() int {
 			{Addr: "127.0.0.1:0", Mode: session.Plain},
 		},
 		Session: sc, Identity: id, MaxSessions: 20000, Reactor: o.Reactor,
-		Data:         dataplane.Config{Budget: childBudget},
-		LoginTimeout: 10 * time.Minute, WriteTimeout: time.Minute,
+		Data:             dataplane.Config{Budget: childBudget},
+		HandshakeTimeout: 10 * time.Minute, LoginTimeout: 10 * time.Minute, WriteTimeout: time.Minute,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -88,14 +95,17 @@ func childServer() int {
 	for in.Scan() {
 		if in.Text() == "gc" {
 			debug.FreeOSMemory()
+			err = writeHeap(o.Heap)
 		}
 		st := childStats{Sessions: e.Sessions(), Goroutines: runtime.NumGoroutine(), PSS: memory("Pss:"), RSS: memory("Rss:")}
 		soon := e.now() + 2*sleepAfter
 		e.conns.each(func(c *conn) bool { return time.Duration(c.deadline.Load()) < soon }, func(*conn) { st.Awake++ })
+		e.conns.each(busy, func(*conn) { st.Busy++ })
 		for _, a := range e.Addrs() {
 			st.Addrs = append(st.Addrs, a.String())
 		}
-		if err := out.Encode(st); err != nil {
+		if err = errors.Join(err, out.Encode(st)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 	}
@@ -103,6 +113,26 @@ func childServer() int {
 	defer cancel()
 	_ = e.Shutdown(ctx)
 	return 0
+}
+
+// busy reports whether somebody runs the connection, or should.
+func busy(c *conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.wire.(*pollConn)
+	return c.box.owned || ok && peek(p.fd) > 0
+}
+
+// writeHeap writes the profile of what is in use, if there is a file for it.
+func writeHeap(file string) error {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 }
 
 // memory reads a row of the process's own memory map, in bytes.

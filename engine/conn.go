@@ -135,8 +135,8 @@ func (c *conn) makeSession() {
 
 // input implements handler. A few commands are run at once; more than that is
 // left to a worker, for meanwhile the event loop stands still. Bytes that arrive
-// while the connection is being run are kept, up to a bound; netpoll cannot stop
-// reading, so beyond it the connection is closed.
+// while the connection is being run are kept, up to a bound; the reactor does not
+// stop reading, so beyond it the connection is closed.
 func (c *conn) input(p []byte) {
 	switch c.receive(p) {
 	case runHere:

@@ -12,8 +12,7 @@ import (
 )
 
 // TestOutOfDescriptors: clients for whom there is no descriptor are turned away,
-// and the next ones served when there are some again. It goes through that
-// twice, for netpoll can take a listener out of its loop only once.
+// and the next ones served when there are some again, and that more than once.
 func TestOutOfDescriptors(t *testing.T) {
 	s := startChild(t, childOptions{Root: t.TempDir(), Reactor: "netpoll"})
 	addr := s.ask("").Addrs[2]

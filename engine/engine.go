@@ -259,7 +259,7 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	grace, cancel := context.WithTimeout(context.Background(), e.conf.LingerTimeout)
 	defer cancel()
 	_ = e.conns.wait(grace)
-	errs = append(errs, e.reactor.stop(grace))
+	errs = append(errs, e.reactor.stop())
 	e.release()
 	close(e.stopped)
 	return errors.Join(errs...)

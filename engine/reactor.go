@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"net/netip"
 	"time"
 )
@@ -15,7 +14,7 @@ type reactor interface {
 	// quiet makes ln accept no more; connections go on.
 	quiet(ln *listener) error
 	// stop closes all connections and listeners that are left.
-	stop(ctx context.Context) error
+	stop() error
 }
 
 // wire is the socket of one control connection. The reactor owns the

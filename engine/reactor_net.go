@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"net"
 	"sync"
@@ -70,7 +69,7 @@ func (r *netReactor) accepted(ln *listener, tc *net.TCPConn) {
 func (r *netReactor) quiet(ln *listener) error { return ln.close() }
 
 // stop implements reactor.
-func (r *netReactor) stop(context.Context) error {
+func (r *netReactor) stop() error {
 	r.mu.Lock()
 	for n := range r.open {
 		n.Shut()

@@ -3,46 +3,91 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
+	"reflect"
 	"runtime"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudwego/netpoll"
 	"golang.org/x/sys/unix"
 )
 
-// netpollBuffer is the size of netpoll's first buffer of a connection. Its
-// default of 8 KiB would be kept by every idle connection.
-const netpollBuffer = 512
+// readSize is how much of a connection's input an event loop reads at once: what
+// it may then run at once.
+const readSize = maxInline
 
-// configureNetpoll sets what is global to the process, before the first
-// connection exists.
+// loop is one of netpoll's event loops, and the buffer that all its connections
+// are read into: input is used or copied before the next one's is read.
 //
-// Callbacks run on the event loop itself. netpoll cannot stop reading: what
-// runs elsewhere lets it read on, megabytes until a busy machine gives that
-// goroutine a turn, and each command would pay for the wake-up. So input never
-// waits in netpoll's buffer; what may block or last is handed to workers by
-// conn.input and conn.run.
-var configureNetpoll = sync.OnceValue(func() error {
-	netpoll.LinkBufferCap = netpollBuffer
-	return netpoll.Configure(netpoll.Config{
-		BufferSize:   netpollBuffer,
-		PollerNum:    pollers(),
-		Runner:       func(_ context.Context, f func()) { f() },
-		LoggerOutput: netpollLog{},
-	})
+// netpoll's own connections are not used. Each keeps 3.3 KiB for buffers, a queue
+// of writes and timers that a control connection has no use for. Its loops and
+// their operators are what is needed, and what we have to do for it is little:
+// the input of a connection goes from the socket to its handler, on the loop
+// itself, and nothing of it stays here.
+type loop struct {
+	poll netpoll.Poll
+	buf  [readSize]byte
+}
+
+// inputs is netpoll.FDOperator.Inputs.
+func (l *loop) inputs(vs [][]byte) [][]byte {
+	vs[0] = l.buf[:]
+	return vs[:1]
+}
+
+// openLoops starts netpoll's event loops, once a process: one serves four cores,
+// for a turn on it costs microseconds.
+var openLoops = sync.OnceValues(func() ([]*loop, error) {
+	n := max(1, runtime.GOMAXPROCS(0)/4)
+	if err := netpoll.Configure(netpoll.Config{PollerNum: n, LoggerOutput: netpollLog{}}); err != nil {
+		return nil, err
+	}
+	loops := make([]*loop, n)
+	for i := range loops {
+		poll, err := nextPoll()
+		if err != nil {
+			return nil, err
+		}
+		loops[i] = &loop{poll: poll}
+	}
+	return loops, nil
 })
 
-// pollers is the number of event loops: one serves four cores, for a turn on
-// it costs microseconds.
-func pollers() int { return max(1, runtime.GOMAXPROCS(0)/4) }
+// nextPoll returns the event loop whose turn it is. netpoll has no call for that:
+// it is taken out of a connection that netpoll has put on it.
+func nextPoll() (netpoll.Poll, error) {
+	near, far := netpoll.GetSysFdPairs()
+	defer unix.Close(far)
+	nc, err := netpoll.NewFDConnection(near)
+	if err != nil {
+		return nil, err
+	}
+	op, ok := field[*netpoll.FDOperator](nc, "operator")
+	if !ok {
+		return nil, errors.New("netpoll: a connection has no operator")
+	}
+	poll, ok := field[netpoll.Poll](op, "poll")
+	if !ok {
+		return nil, errors.New("netpoll: an operator has no event loop")
+	}
+	return poll, nc.Close()
+}
+
+// field reads a field, exported or not, of the struct that p points to. ok is
+// false when there is none of that name and type.
+func field[T any](p any, name string) (v T, ok bool) {
+	f := reflect.ValueOf(p).Elem().FieldByName(name)
+	if !f.IsValid() || f.Type() != reflect.TypeFor[T]() {
+		return v, false
+	}
+	return *reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Interface().(*T), true
+}
 
 // netpollLog drops netpoll's own lines into the debug log: it writes one for
 // each connection that a peer resets.
@@ -53,39 +98,61 @@ func (netpollLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// netpollReactor serves control connections from netpoll's event loop.
+// netpollReactor serves control connections from netpoll's event loops.
 type netpollReactor struct {
 	engine *Engine
+	loops  []*loop
+	turn   atomic.Uint32  // of the loop that takes the next connection
+	open   sync.WaitGroup // sockets of connections
 
-	mu    sync.Mutex // guards loops
-	loops []netpoll.EventLoop
+	mu        sync.Mutex // guards the fields below
+	listeners []*pollListener
+	stopped   bool
 }
 
 func newNetpollReactor(e *Engine) (reactor, error) {
-	if err := configureNetpoll(); err != nil {
+	loops, err := openLoops()
+	if err != nil {
 		return nil, err
 	}
-	return &netpollReactor{engine: e}, nil
+	return &netpollReactor{engine: e, loops: loops}, nil
+}
+
+// next picks a loop for a connection.
+func (r *netpollReactor) next() *loop {
+	return r.loops[r.turn.Add(1)%uint32(len(r.loops))]
 }
 
 // serve implements reactor.
 func (r *netpollReactor) serve(ln *listener) error {
-	nl, err := newPollListener(r.engine, ln)
+	l, err := r.listen(ln)
 	if err != nil {
 		return err
 	}
-	loop, err := netpoll.NewEventLoop(onRequest, netpoll.WithOnPrepare(r.prepare))
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.loops = append(r.loops, loop)
-	r.mu.Unlock()
-	return loop.Serve(nl)
+	<-l.over
+	return nil
 }
 
-// quiet implements reactor. The descriptor stays open, for netpoll goes on using
-// its number until stop; where shutting a listening socket does nothing, new
+// listen puts a listener on a loop, unless the reactor was stopped before.
+func (r *netpollReactor) listen(ln *listener) (*pollListener, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped {
+		return nil, net.ErrClosed
+	}
+	l, err := newPollListener(r, ln)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.op.Control(netpoll.PollReadable); err != nil {
+		return nil, os.NewSyscallError("poll listener", err)
+	}
+	r.listeners = append(r.listeners, l)
+	return l, nil
+}
+
+// quiet implements reactor. The descriptor stays open until stop, for the loop
+// goes on using its number; where shutting a listening socket does nothing, new
 // connections are refused by the admission.
 func (r *netpollReactor) quiet(ln *listener) error {
 	rc, err := ln.ln.SyscallConn()
@@ -96,73 +163,65 @@ func (r *netpollReactor) quiet(ln *listener) error {
 }
 
 // stop implements reactor.
-func (r *netpollReactor) stop(ctx context.Context) error {
+func (r *netpollReactor) stop() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.stopped = true
 	var errs []error
-	for _, l := range r.loops {
-		errs = append(errs, l.Shutdown(ctx))
+	for _, l := range r.listeners {
+		errs = append(errs, l.stop())
 	}
+	r.engine.conns.each(func(*conn) bool { return true }, func(c *conn) { c.wire.Shut() })
+	r.open.Wait()
 	return errors.Join(errs...)
 }
 
-// pollConn is a connection on netpoll. It stands for the address and for the
-// descriptor that netpoll asks for, and it is the wire.
+// pollConn is a connection on one of netpoll's loops, and the wire.
 type pollConn struct {
-	net.Conn // nil: netpoll uses no more than the methods below
-	ln       *listener
-	remote   netip.AddrPort
-	local    netip.AddrPort
-	h        handler
+	reactor *netpollReactor
+	loop    *loop
+	op      *netpoll.FDOperator
+	h       handler
 
 	mu   sync.Mutex // guards gone, and every use of fd after the close
 	fd   int
 	gone bool
 }
 
-// Fd, LocalAddr, RemoteAddr, Network and String are what netpoll needs.
-func (p *pollConn) Fd() int              { return p.fd }
-func (p *pollConn) LocalAddr() net.Addr  { return p }
-func (p *pollConn) RemoteAddr() net.Addr { return p }
-func (p *pollConn) Network() string      { return "ftp" }
-func (p *pollConn) String() string       { return p.remote.String() }
-
-// connContext carries the connection to the callbacks.
-type connContext struct {
-	context.Context
-	conn *pollConn
-}
-
-// prepare makes the connection, on the event loop and before it is polled, so
-// the greeting leaves before any input is seen.
-func (r *netpollReactor) prepare(nc netpoll.Connection) context.Context {
-	p := nc.RemoteAddr().(*pollConn)
-	_ = nc.AddCloseCallback(func(netpoll.Connection) error {
-		p.closed()
-		return nil
-	})
-	p.h = r.engine.newConn(p.ln, endpoint{remote: p.remote, local: p.local, wire: p})
-	return connContext{context.Background(), p}
-}
-
-// onRequest takes all input that is there. It runs on the event loop, after
-// each of its reads.
-func onRequest(ctx context.Context, nc netpoll.Connection) error {
-	r := nc.Reader()
-	b, err := r.Next(r.Len())
-	if err == nil {
-		ctx.(connContext).conn.h.input(b)
+// accepted makes the connection of an admitted socket, on the event loop. It is
+// polled only then, so the greeting leaves before any input is seen.
+func (r *netpollReactor) accepted(ln *listener, fd int, remote netip.AddrPort) {
+	r.open.Add(1)
+	p := &pollConn{reactor: r, loop: r.next(), fd: fd}
+	p.op = p.loop.poll.Alloc()
+	p.op.FD, p.op.Inputs, p.op.InputAck, p.op.OnHup = fd, p.loop.inputs, p.input, p.hup
+	p.h = r.engine.newConn(ln, endpoint{remote: remote, local: localAddr(fd), wire: p})
+	if err := p.op.Control(netpoll.PollReadable); err != nil {
+		r.engine.log.Error("poll connection", slog.Any("err", err))
+		_ = p.hup(nil)
 	}
-	return errors.Join(err, r.Release())
 }
 
-// closed runs in netpoll's close callback: the descriptor is still open, and
-// is closed right after. From here on nobody writes to its number.
-func (p *pollConn) closed() {
+// input is netpoll.FDOperator.InputAck: n bytes have been read, negative after
+// an error. It runs on the event loop.
+func (p *pollConn) input(n int) error {
+	if n > 0 {
+		p.h.input(p.loop.buf[:n])
+	}
+	return nil
+}
+
+// hup is netpoll.FDOperator.OnHup: the socket is at its end and not polled any
+// more. It runs on a goroutine of its own. From here on nobody writes to the
+// descriptor's number.
+func (p *pollConn) hup(netpoll.Poll) error {
 	p.mu.Lock()
 	p.gone = true
 	p.mu.Unlock()
 	p.h.closed()
+	p.op.Free()
+	defer p.reactor.open.Done()
+	return unix.Close(p.fd)
 }
 
 // TryWrite implements wire.
@@ -193,8 +252,7 @@ func tryWrite(fd int, b []byte) (n int, err error) {
 }
 
 // WriteAll implements wire, on a duplicate of the descriptor and the runtime's
-// own poller. netpoll's writer must not be used: its buffers go back to a pool
-// when the peer closes, whoever uses them at that moment.
+// own poller.
 func (p *pollConn) WriteAll(b []byte, limit time.Duration) error {
 	fd, err := p.duplicate()
 	if err != nil {
@@ -222,11 +280,10 @@ func (p *pollConn) duplicate() (int, error) {
 // ShutWrite implements wire.
 func (p *pollConn) ShutWrite() { p.shut(unix.SHUT_WR) }
 
-// Shut implements wire. It is never Close: on netpoll's own goroutines that
-// can spin for ever.
+// Shut implements wire. The loop sees the end of the socket and closes it.
 func (p *pollConn) Shut() { p.shut(unix.SHUT_RDWR) }
 
-// Reset implements wire. The reset follows when netpoll closes the socket.
+// Reset implements wire. The reset follows when the socket is closed.
 func (p *pollConn) Reset() {
 	p.mu.Lock()
 	if !p.gone {
@@ -244,27 +301,51 @@ func (p *pollConn) shut(how int) {
 	}
 }
 
-// pollListener is a netpoll.Listener. netpoll's own closes its descriptor twice
-// and lets accepted ones leak into child processes.
+// pollListener is a listening socket on one of netpoll's loops.
 type pollListener struct {
 	*listener
-	fd int
+	reactor *netpollReactor
+	op      *netpoll.FDOperator
+	fd      int
+	over    chan struct{} // closed when nothing is accepted any more
+	end     func()        // closes over, once
 
 	mu    sync.Mutex // guards spare
 	spare int        // descriptor kept for turnAway; -1 for none
 }
 
 // newPollListener makes the descriptor known to netpoll.
-func newPollListener(e *Engine, ln *listener) (*pollListener, error) {
+func newPollListener(r *netpollReactor, ln *listener) (*pollListener, error) {
 	rc, err := ln.ln.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	l := &pollListener{listener: ln, spare: spareDescriptor()}
+	l := &pollListener{listener: ln, reactor: r, over: make(chan struct{}), spare: spareDescriptor()}
+	l.end = sync.OnceFunc(func() { close(l.over) })
 	if err := rc.Control(func(fd uintptr) { l.fd = int(fd) }); err != nil {
 		return nil, err
 	}
+	l.op = r.next().poll.Alloc()
+	l.op.FD, l.op.OnRead, l.op.OnHup = l.fd, l.accept, l.hup
 	return l, nil
+}
+
+// hup is netpoll.FDOperator.OnHup: quiet has shut the socket.
+func (l *pollListener) hup(netpoll.Poll) error {
+	l.end()
+	return nil
+}
+
+// stop takes the listener off its loop, which accepts nothing any more when Free
+// returns, and closes it.
+func (l *pollListener) stop() error {
+	err := l.op.Control(netpoll.PollDetach)
+	l.op.Free()
+	l.end()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropSpareLocked()
+	return errors.Join(err, l.close())
 }
 
 // spareDescriptor opens a descriptor to be given up later, -1 when there is none.
@@ -276,22 +357,9 @@ func spareDescriptor() int {
 	return fd
 }
 
-// Fd, Addr and Close implement netpoll.Listener.
-func (l *pollListener) Fd() int        { return l.fd }
-func (l *pollListener) Addr() net.Addr { return l.ln.Addr() }
-
-// Close closes the descriptors.
-func (l *pollListener) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dropSpareLocked()
-	return l.close()
-}
-
 // turnAway closes a connection for which there is no descriptor, with the spare
-// one. netpoll must not hear of it: it takes the listener out of its loop, which
-// it can do only once, and spins ever after, with a new goroutine each turn.
-// Without a spare one the loop is held up a moment, lest it spin here.
+// one: for as long as it waits the loop would come back to it at once. Without a
+// spare one the loop is held up a moment, lest it spin here.
 func (l *pollListener) turnAway() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -316,33 +384,38 @@ func (l *pollListener) dropSpareLocked() {
 	}
 }
 
-// Accept implements netpoll.Listener. It runs on the event loop. nil, nil means
-// that there is nothing to accept, or that the connection was refused before
-// anything of netpoll existed for it.
-func (l *pollListener) Accept() (net.Conn, error) {
+// accept is netpoll.FDOperator.OnRead: a connection waits. Who is refused is
+// gone before anything is made for it.
+func (l *pollListener) accept(netpoll.Poll) error {
 	fd, sa, err := accept(l.fd)
 	switch {
 	case err == unix.EAGAIN, err == unix.ECONNABORTED, err == unix.EINTR:
-		return nil, nil
+		return nil
 	case err == unix.EINVAL && l.engine.draining.Load():
-		return nil, nil
+		return nil
 	case err == unix.EMFILE, err == unix.ENFILE:
 		l.engine.noDescriptor(err)
 		l.turnAway()
-		return nil, nil
+		return nil
 	case err != nil:
 		l.engine.noDescriptor(err)
-		return nil, err.(syscall.Errno)
+		return nil
 	}
-	p := &pollConn{ln: l.listener, fd: fd, remote: addrPort(sa)}
-	if l.engine.refuse(l.listener, p.remote.Addr(), func(b []byte) { _, _ = tryWrite(fd, b) }) {
-		_ = unix.Close(fd)
-		return nil, nil
+	remote := addrPort(sa)
+	if l.engine.refuse(l.listener, remote.Addr(), func(b []byte) { _, _ = tryWrite(fd, b) }) {
+		return unix.Close(fd)
 	}
-	if sa, err := unix.Getsockname(fd); err == nil {
-		p.local = addrPort(sa)
+	l.reactor.accepted(l.listener, fd, remote)
+	return nil
+}
+
+// localAddr is the address that a socket is bound to.
+func localAddr(fd int) netip.AddrPort {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netip.AddrPort{}
 	}
-	return p, nil
+	return addrPort(sa)
 }
 
 // addrPort turns a socket address into ours, IPv4-mapped ones into IPv4.

@@ -58,3 +58,10 @@ type paper struct {
 func (w *paper) TryWrite(p []byte) (int, error) { return w.text.Write(p) }
 func (w *paper) ShutWrite()                     {}
 func (w *paper) Shut()                          {}
+
+// TestShutdownAtOnce: a server may be stopped while it starts.
+func TestShutdownAtOnce(t *testing.T) {
+	for range 20 {
+		eachReactor(t, nil, func(*testing.T, *server) {})
+	}
+}
