@@ -158,6 +158,7 @@ func (s *server) watchTransfer(t *testing.T) {
 		}
 		s.settle()
 		moved := `transfer_bytes_total{dir="download",prot="` + prot + `"}`
+		await(t, "what the client has read is counted", func() bool { return s.scrapePage()[moved] > before[moved] })
 		s.grew(before, map[string]float64{`transfers_running`: 1, `sessions{state="transfer"}`: 1, moved: -1})
 		if held := s.scrapePage()["buffers_bytes"]; (held > 0) != (prot == "P") {
 			t.Errorf("PROT %s: %v bytes of buffers are held", prot, held)
