@@ -40,6 +40,7 @@ type Adapter struct {
 	engine  Engine
 	phase   phase
 	scan    helloScan
+	hello   []byte     // the ClientHello as far as it is there
 	hs      *handshake // while the handshake runs
 	tc      *tls.Conn  // nil once rec has taken over
 	rec     *records   // nil: crypto/tls does it
@@ -94,30 +95,44 @@ func (a *Adapter) Push(p []byte) error {
 	if a.err != nil || len(p) == 0 {
 		return a.err
 	}
-	if a.buffered()+len(p) > a.limit() {
+	if len(a.hello)+a.buffered()+len(p) > a.limit() {
 		return a.fail(ErrFlood)
 	}
+	if a.phase == phaseHello {
+		return a.sniff(p)
+	}
+	a.keep(p)
+	return nil
+}
+
+// sniff looks for the end of the ClientHello. Until it is there the bytes are in
+// memory of their own: who stalls shall hold what he has sent, and a buffer of
+// the pool may be much larger.
+func (a *Adapter) sniff(p []byte) error {
+	if len(a.hello) > 0 {
+		a.hello = append(a.hello, p...)
+		p = a.hello
+	}
+	ready, err := a.scan.scan(p)
+	switch {
+	case err != nil:
+		return a.fail(err)
+	case ready:
+		a.keep(p)
+		a.hello, a.phase = nil, phaseHandshake
+	case len(a.hello) == 0:
+		a.hello = append(a.hello, p...)
+	}
+	return nil
+}
+
+// keep copies ciphertext behind what is there.
+func (a *Adapter) keep(p []byte) {
 	if a.in == nil {
 		a.in = bufpool.Inputs.Get()
 	}
 	a.compact()
 	a.in.B = append(a.in.B, p...)
-	if a.phase != phaseHello {
-		return nil
-	}
-	return a.sniff()
-}
-
-// sniff looks for the end of the ClientHello.
-func (a *Adapter) sniff() error {
-	ready, err := a.scan.scan(a.in.B)
-	if err != nil {
-		return a.fail(err)
-	}
-	if ready {
-		a.phase = phaseHandshake
-	}
-	return nil
 }
 
 func (a *Adapter) limit() int {
@@ -175,7 +190,7 @@ func (a *Adapter) waitHello() error {
 	switch {
 	case !a.eof:
 		return nil
-	case a.in == nil:
+	case len(a.hello) == 0:
 		return a.fail(ErrNoHello)
 	}
 	return a.fail(ErrTruncated)
@@ -397,6 +412,7 @@ func (a *Adapter) Close() {
 	a.tc, a.rec = nil, nil
 	bufpool.Inputs.Put(a.in)
 	bufpool.Replies.Put(a.out)
+	a.hello = nil
 	a.in, a.off, a.left, a.plain, a.tail, a.out, a.sent = nil, 0, 0, 0, 0, nil, 0
 }
 

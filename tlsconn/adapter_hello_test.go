@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
+
+	"fastftps/internal/bufpool"
 )
 
 // firstFlight returns what a client sends before it has heard anything.
@@ -42,6 +45,36 @@ func refragment(flight []byte, n int) []byte {
 		msg = msg[k:]
 	}
 	return out
+}
+
+// A peer that stops in its ClientHello holds no more memory than it has sent,
+// however large the buffers are that others have left in the pool.
+func TestHalfHelloIsSmall(t *testing.T) {
+	hello := firstFlight(t, &tls.Config{InsecureSkipVerify: true})
+	lent := make([]*bufpool.Buffer, 100)
+	for i := range lent {
+		lent[i] = bufpool.Inputs.Get()
+		lent[i].B = append(lent[i].B, make([]byte, MaxBuffered)...)
+	}
+	for _, b := range lent {
+		bufpool.Inputs.Put(b)
+	}
+	for _, pieces := range []int{1, 2, 10} {
+		a := NewAdapter(newIdentity(t), NewBinding(), EngineFast)
+		half := hello[:len(hello)/2]
+		for p := range slices.Chunk(half, (len(half)+pieces-1)/pieces) {
+			if err := a.Push(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if a.in != nil || cap(a.hello) > 2*len(half) {
+			t.Errorf("in %d pieces: holds %d bytes for %d, a buffer: %v", pieces, cap(a.hello), len(half), a.in != nil)
+		}
+		if err := a.Push(hello[len(half):]); err != nil || !a.Ready() || a.hello != nil {
+			t.Errorf("in %d pieces: %v, ready %v", pieces, err, a.Ready())
+		}
+		a.Close()
+	}
 }
 
 // What cannot become a ClientHello is told from it at the first byte that shows
@@ -201,8 +234,8 @@ func testHandshakeBounds(t *testing.T) {
 				if err == nil {
 					err = a.Push(tt.flood)
 				}
-				if a.in != nil && cap(a.in.B) > 4*MaxHandshake {
-					t.Fatalf("input buffer grew to %d bytes", cap(a.in.B))
+				if a.in != nil && cap(a.in.B) > 4*MaxHandshake || cap(a.hello) > 2*MaxHandshake {
+					t.Fatalf("the input grew beyond its bound, the hello to %d bytes", cap(a.hello))
 				}
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
