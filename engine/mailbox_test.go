@@ -91,7 +91,7 @@ func TestPeerGoneWhileWriting(t *testing.T) {
 		for range 100 {
 			peer, c := s.clogged()
 			errs := make(chan error, 1)
-			go func() { errs <- c.wire.WriteAll(make([]byte, 1<<10), time.Minute) }()
+			go func() { errs <- c.wire.WriteAll(make([]byte, 1<<20), time.Minute) }()
 			peer.Close()
 			if err := <-errs; err == nil {
 				t.Error("the peer has left and all was written")
@@ -109,7 +109,7 @@ func TestWriteLimit(t *testing.T) {
 	eachReactor(t, nil, func(t *testing.T, s *server) {
 		peer, c := s.clogged()
 		defer peer.Close()
-		if err := c.wire.WriteAll(make([]byte, 1<<10), time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := c.wire.WriteAll(make([]byte, 1<<20), time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})
