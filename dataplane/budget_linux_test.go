@@ -48,6 +48,46 @@ func testBudgetHolds(t *testing.T) {
 	}
 }
 
+// What a listing holds beside the blocks is taken from the budget before it is
+// read, and comes back when it is closed.
+func TestBudgetListing(t *testing.T) {
+	const budget, memory = 1 << 20, 400 << 10
+	p := newPlane(t, Config{Budget: budget})
+	listing := func() (*peer, *end, *lines) {
+		s := newPeer(t, p)
+		l := &lines{pieces: []string{"line\r\n"}, memory: memory, wait: make(chan struct{})}
+		e := s.open(Job{}, s.passive())
+		s.start(Job{Listing: l})
+		return s, e, l
+	}
+	var peers [2]*peer
+	var ends [2]*end
+	var lists [2]*lines
+	for i := range peers {
+		peers[i], ends[i], lists[i] = listing()
+		until(t, "it is being read", func() bool { return lists[i].reads.Load() == 1 })
+	}
+	if used := p.budget.used(); used < 2*memory {
+		t.Errorf("got %d bytes in use, want at least %d", used, 2*memory)
+	}
+	s, e, l := listing()
+	until(t, "it waits", func() bool { return p.stats.BudgetWaits.Load() == 1 })
+	if n := l.reads.Load(); n != 0 {
+		t.Errorf("read %d times without memory", n)
+	}
+	close(l.wait)
+	for i := range peers {
+		close(lists[i].wait)
+		peers[i].expect(ends[i], []byte("line\r\n"))
+		peers[i].want(CauseOK)
+	}
+	s.expect(e, []byte("line\r\n"))
+	s.want(CauseOK)
+	if used := p.budget.used(); used != 0 {
+		t.Errorf("got %d bytes in use at the end", used)
+	}
+}
+
 // heap returns the bytes of live objects.
 func heap() int64 {
 	runtime.GC()

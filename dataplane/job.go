@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"io"
 	"time"
 
 	"fastftps/storage"
@@ -24,12 +25,12 @@ type Job struct {
 	MaxBytes int64     // bytes that an upload may store; 0 means no bound
 }
 
-// Listing produces the bytes of a listing in pieces, as lines with CRLF.
+// Listing produces the bytes of a listing, as lines with CRLF. Read gives what is
+// at hand and blocks on the disk only when that is nothing.
 type Listing interface {
-	// Append appends the next piece to dst and returns it; io.EOF, with
-	// nothing appended, at the end. It may block on the disk.
-	Append(dst []byte) ([]byte, error)
-	Close() error
+	io.ReadCloser
+	// Memory returns how many bytes it holds from the first Read to Close.
+	Memory() int64
 }
 
 // CloseRule is the policy for an upload that ends without close_notify

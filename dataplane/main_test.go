@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -398,22 +399,29 @@ type lines struct {
 	pieces []string
 	err    error
 	wait   chan struct{} // closed before the last piece is given
+	memory int64
+	reads  atomic.Int64
 	closed int
 }
 
-func (l *lines) Append(dst []byte) ([]byte, error) {
+func (l *lines) Memory() int64 { return l.memory }
+
+func (l *lines) Read(p []byte) (int, error) {
+	l.reads.Add(1)
 	if len(l.pieces) == 0 {
 		if l.err != nil {
-			return dst, l.err
+			return 0, l.err
 		}
-		return dst, io.EOF
+		return 0, io.EOF
 	}
 	if l.wait != nil && len(l.pieces) == 1 {
 		<-l.wait
 	}
-	dst = append(dst, l.pieces[0]...)
-	l.pieces = l.pieces[1:]
-	return dst, nil
+	n := copy(p, l.pieces[0])
+	if l.pieces[0] = l.pieces[0][n:]; l.pieces[0] == "" {
+		l.pieces = l.pieces[1:]
+	}
+	return n, nil
 }
 
 func (l *lines) Close() error {

@@ -81,13 +81,12 @@ func (t *transfer) toKernel() bool {
 
 // sendListing sends job.Listing, as it is made.
 func (t *transfer) sendListing() (Cause, error) {
-	f := newListingFeed(t)
-	defer f.release()
+	t.window.fixed = t.job.Listing.Memory()
 	path := &t.plane.stats.SentListings
 	if t.job.Private {
 		path = &t.plane.stats.SentListingsP
 	}
-	return t.pump(f, 1, path)
+	return t.pump(&listingFeed{t: t, turn: time.Now()}, 1, path)
 }
 
 // pump sends what the feeder yields, through MODE Z if asked for. It reads

@@ -187,6 +187,7 @@ func testListing(t *testing.T) {
 			for i := range 500 {
 				pieces = append(pieces, strings.Repeat(fmt.Sprintf("entry %d\r\n", i), i%40))
 			}
+			want := strings.Join(pieces, "")
 			s := newPeer(t, p, underTLS(id))
 			l := &lines{pieces: pieces}
 			j := m.job
@@ -197,11 +198,11 @@ func testListing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := string(decode(t, Job{Deflate: j.Deflate}, got)); got != strings.Join(pieces, "") {
+			if got := string(decode(t, Job{Deflate: j.Deflate}, got)); got != want {
 				t.Errorf("got %d bytes", len(got))
 			}
 			e.finish()
-			if r := s.want(CauseOK); l.closed != 1 || r.Bytes != int64(len(strings.Join(pieces, ""))) {
+			if r := s.want(CauseOK); l.closed != 1 || r.Bytes != int64(len(want)) {
 				t.Errorf("closed %d times, %d bytes", l.closed, r.Bytes)
 			}
 		})
@@ -224,10 +225,10 @@ func testListing(t *testing.T) {
 	})
 	t.Run("first lines leave before the last are known", func(t *testing.T) {
 		s := newPeer(t, p, underTLS(id))
-		l := &lines{pieces: []string{strings.Repeat("first\r\n", 20<<10), "last\r\n"}, wait: make(chan struct{})}
+		l := &lines{pieces: []string{strings.Repeat("first\r\n", firstPiece/7+1), "last\r\n"}, wait: make(chan struct{})}
 		e := s.open(Job{Private: true}, s.passive())
 		s.start(Job{Listing: l, Private: true})
-		if _, err := io.ReadFull(e, make([]byte, 7)); err != nil {
+		if _, err := io.ReadFull(e, make([]byte, len(l.pieces[0]))); err != nil {
 			t.Error(err)
 		}
 		close(l.wait)

@@ -301,10 +301,10 @@ func handshakeCause(err error) Cause {
 // finish ends what the transfer owns, delivers the result, and only then lets
 // go of the connection: the completion reply comes before a reset.
 func (t *transfer) finish(cause Cause, err error) {
-	t.releaseWindow()
 	if _, ferr := t.guard(t.closeStorage); ferr != nil {
 		err = errors.Join(err, ferr)
 	}
+	t.releaseWindow() // now that the listing holds no memory any more
 	t.mu.Lock()
 	t.over = true
 	t.mu.Unlock()

@@ -99,9 +99,10 @@ func AppendFacts(dst []byte, info *storage.Info, on codec.Facts, may Rights) []b
 	return appendFacts(dst, info, typeOf(info.Mode), on, may)
 }
 
-// Want is what a listing with these facts must ask the storage for.
+// Want is what a listing with these facts must ask the storage for. What the
+// user may do follows from the type.
 func Want(on codec.Facts) storage.Want {
-	if on&^codec.FactType == 0 {
+	if on&^(codec.FactType|codec.FactPerm) == 0 {
 		return storage.WantFollow
 	}
 	return storage.WantStat | storage.WantFollow
@@ -191,7 +192,7 @@ func appendName(dst []byte, name string) []byte {
 	start := len(dst)
 	dst = append(dst, name...)
 	for i, c := range dst[start:] {
-		if c == '\r' || c == '\n' || c == 0 {
+		if c <= '\r' && (c == '\r' || c == '\n' || c == 0) { // one test for nearly every byte
 			dst[start+i] = '?'
 		}
 	}
@@ -199,20 +200,18 @@ func appendName(dst []byte, name string) []byte {
 }
 
 func appendMode(dst []byte, mode fs.FileMode) []byte {
-	const rwx = "rwxrwxrwx"
+	const rwx = "---" + "--x" + "-w-" + "-wx" + "r--" + "r-x" + "rw-" + "rwx"
+	u, g, o := 3*(mode>>6&7), 3*(mode>>3&7), 3*(mode&7)
 	dst = append(dst, typeLetter(mode))
-	for i := range len(rwx) {
-		c := byte('-')
-		if mode&(1<<(len(rwx)-1-i)) != 0 {
-			c = rwx[i]
-		}
-		dst = append(dst, c)
-	}
-	return dst
+	dst = append(dst, rwx[u:u+3]...)
+	dst = append(dst, rwx[g:g+3]...)
+	return append(dst, rwx[o:o+3]...)
 }
 
 func typeLetter(mode fs.FileMode) byte {
 	switch {
+	case mode.IsRegular():
+		return '-'
 	case mode.IsDir():
 		return 'd'
 	case mode&fs.ModeSymlink != 0:

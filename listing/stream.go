@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"fastftps/codec"
 	"fastftps/storage"
@@ -31,7 +32,7 @@ type Options struct {
 	Facts   codec.Facts // of Facts
 	Rights  Rights      // of Facts: the perm fact
 	MaxGlob int         // most names that a pattern shows; 0 without bound
-	Limited func()      // called, by whom calls Append, when MaxGlob hides a name; may be nil
+	Limited func()      // called, by whom calls Read, when MaxGlob hides a name; may be nil
 	HideDot bool        // of Long and Names: leave out names that start with a dot, unless -a or a pattern asks for them
 }
 
@@ -58,7 +59,7 @@ func (o *Options) want() storage.Want {
 // section 7.3.1 allows too: rclone, jlaffaye/ftp and commons-net take a cdir of
 // any other name for a child of that name.
 //
-// It blocks on the disk, and so does Append.
+// It blocks on the disk, and so does Read.
 func Open(f storage.FS, cwd storage.Path, arg string, o Options) (*Stream, error) {
 	p, err := storage.Clean(cwd, arg)
 	if err != nil {
@@ -80,11 +81,11 @@ func Open(f storage.FS, cwd storage.Path, arg string, o Options) (*Stream, error
 
 // oneLine is the listing of a single file, by the name that the client used.
 func oneLine(info *storage.Info, arg string, o Options) *Stream {
-	s := newStream(nil, o)
 	if o.Format == Names && arg != "" {
 		info.Name = arg
 	}
-	s.first = append(s.first, *info)
+	s := &Stream{opt: o}
+	s.rest = s.line(make([]byte, 0, maxLine), info)
 	return s
 }
 
@@ -110,87 +111,140 @@ func openDir(f storage.FS, p storage.Path, arg, pattern string, info *storage.In
 	if err != nil {
 		return nil, err
 	}
-	s := newStream(d, o)
-	s.pattern = pattern
+	s := &Stream{opt: o, dir: d, pattern: pattern}
 	if arg != "" && !strings.HasSuffix(arg, "/") {
 		arg += "/"
 	}
-	s.prefix = arg
+	s.prefix = string(appendName(nil, arg))
 	switch {
 	case info == nil:
 	case o.Format == Facts:
-		s.self = p
-		s.first = append(s.first, *info)
+		s.rest = appendSelf(make([]byte, 0, maxLine), p, info, &o)
 	case o.Format == Long && o.Words.Dots:
-		s.first = appendDots(s.first, f, p, *info)
+		s.rest = s.appendDots(make([]byte, 0, 2*maxLine), f, p, *info)
 	}
 	return s, nil
 }
 
-// appendDots appends the entries "." and "..".
-func appendDots(dst []storage.Info, f storage.FS, p storage.Path, self storage.Info) []storage.Info {
+// appendSelf appends the line of the listed directory itself. The root
+// cannot be removed or renamed.
+func appendSelf(dst []byte, p storage.Path, info *storage.Info, o *Options) []byte {
+	may := o.Rights
+	if p == storage.Root {
+		if may&MayDelete != 0 {
+			may |= mayPurge
+		}
+		may &^= MayDelete | MayRename
+	}
+	dst = appendFacts(dst, info, "cdir", o.Facts, may)
+	return append(dst, " .\r\n"...)
+}
+
+// appendDots appends the lines of "." and "..".
+func (s *Stream) appendDots(dst []byte, f storage.FS, p storage.Path, self storage.Info) []byte {
 	self.Name = "."
-	dst = append(dst, self)
+	dst = s.line(dst, &self)
 	parent, err := f.Stat(p.Dir())
 	if err != nil {
 		parent = self // it was moved or locked meanwhile; a line is due all the same
 	}
 	parent.Name = ".."
-	return append(dst, parent)
+	return s.line(dst, &parent)
 }
 
 // Stream is a listing that is read piece by piece. One goroutine uses it.
 type Stream struct {
 	opt     Options
-	pattern string         // of names to be shown; "" shows all
-	matched int            // names that were shown because of it
-	over    bool           // it has shown its most
-	prefix  string         // of names in NLST, as the client wrote it
-	self    storage.Path   // of Facts: the directory, to be shown first
-	first   []storage.Info // shown before those of dir, whatever their names
-	dir     storage.Dir    // nil when there is none
-	batch   *batch         // nil once closed
+	pattern string      // of names to be shown; "" shows all
+	matched int         // names that were shown because of it
+	prefix  string      // of names in NLST: what the client wrote, as a line may hold it
+	dir     storage.Dir // nil when there is none
+	over    bool        // it has shown its most
+	closed  bool
+
+	batch   *batch         // taken by the first Read that needs it
+	entries []storage.Info // of batch, not yet looked at
+	rest    []byte         // of lines that are made, not yet given
+	spill   []byte         // where the last line of a piece is made when it does not fit
 }
 
-// batch is how many entries are asked for and encoded at a time.
+// batch is how many entries are asked for at a time.
 type batch [128]storage.Info
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-func newStream(d storage.Dir, o Options) *Stream {
-	return &Stream{opt: o, dir: d, batch: batches.Get().(*batch)}
+// maxLine is how long a line can be without its names: LIST needs at most 90
+// bytes, MLSx with every fact 180.
+const maxLine = 256
+
+// Memory returns how many bytes the listing holds from the first Read on, until
+// it is closed. Before that it holds a descriptor and next to no memory.
+func (s *Stream) Memory() int64 {
+	if s.dir == nil {
+		return 0
+	}
+	return int64(unsafe.Sizeof(batch{})) + storage.DirMemory
 }
 
-// Append appends the next lines to dst, up to 128 of them, and returns it;
-// io.EOF, with nothing appended, at the end. Any other error comes from the
-// directory; what was sent before it is right as far as it goes.
-func (s *Stream) Append(dst []byte) ([]byte, error) {
+// Read implements io.Reader: the lines, one after the other. It fills p as far
+// as the entries at hand allow and asks the directory for more only when it has
+// nothing to give, so that what is known can be sent before the disk answers.
+// An error other than io.EOF is the directory's; what was read before it is
+// right as far as it goes.
+func (s *Stream) Read(p []byte) (int, error) {
+	if s.closed {
+		return 0, fs.ErrClosed
+	}
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	for n < len(p) && (n == 0 || len(s.entries) > 0) {
+		if len(s.entries) == 0 {
+			if err := s.next(); err != nil {
+				return 0, err
+			}
+		}
+		n = s.fill(p, n)
+	}
+	return n, nil
+}
+
+// next asks the directory for entries.
+func (s *Stream) next() error {
+	if s.dir == nil || s.over {
+		return io.EOF
+	}
 	if s.batch == nil {
-		return dst, fs.ErrClosed
+		s.batch = batches.Get().(*batch)
 	}
-	start := len(dst)
-	dst = s.appendFirst(dst)
-	for len(dst) == start {
-		if s.dir == nil || s.over {
-			return dst, io.EOF
+	n, err := s.dir.Next(s.batch[:])
+	s.entries = s.batch[:n]
+	return err
+}
+
+// fill makes lines of the entries at hand, in p from n on and as far as they
+// fit, and returns where they end. Of the line that does not fit p gets what it
+// can take.
+func (s *Stream) fill(p []byte, n int) int {
+	dst := p[:n]
+	for i := range s.entries {
+		info := &s.entries[i]
+		if !s.shows(info.Name) {
+			continue
 		}
-		n, err := s.dir.Next(s.batch[:])
-		if err != nil {
-			return dst, err
+		if s.full() {
+			s.over = true
+			break
 		}
-		for i := range n {
-			info := &s.batch[i]
-			if !s.shows(info.Name) {
-				continue
-			}
-			if s.full() {
-				s.over = true
-				break
-			}
-			dst = s.line(dst, info)
+		if len(p)-len(dst) < maxLine+len(s.prefix)+len(info.Name)+len(info.Target) {
+			s.spill = s.line(s.spill[:0], info)
+			m := copy(p[len(dst):], s.spill)
+			s.rest, s.entries = s.spill[m:], s.entries[i+1:]
+			return len(dst) + m
 		}
+		dst = s.line(dst, info)
 	}
-	return dst, nil
+	s.entries = nil
+	return len(dst)
 }
 
 // full counts a name that is about to be shown and reports whether a pattern
@@ -209,38 +263,11 @@ func (s *Stream) full() bool {
 	return true
 }
 
-// appendFirst appends the lines that were known when the listing was opened.
-func (s *Stream) appendFirst(dst []byte) []byte {
-	for i := range s.first {
-		if s.self != "" {
-			dst = s.appendSelf(dst, &s.first[i])
-			continue
-		}
-		dst = s.line(dst, &s.first[i])
-	}
-	s.first = nil
-	return dst
-}
-
-// appendSelf appends the line of the listed directory itself. The root
-// cannot be removed or renamed.
-func (s *Stream) appendSelf(dst []byte, info *storage.Info) []byte {
-	may := s.opt.Rights
-	if s.self == storage.Root {
-		if may&MayDelete != 0 {
-			may |= mayPurge
-		}
-		may &^= MayDelete | MayRename
-	}
-	dst = appendFacts(dst, info, "cdir", s.opt.Facts, may)
-	return append(dst, " .\r\n"...)
-}
-
 // line appends one entry in the format of the listing.
 func (s *Stream) line(dst []byte, info *storage.Info) []byte {
 	switch s.opt.Format {
 	case Names:
-		return AppendNLST(dst, s.prefix, info.Name)
+		return AppendNLST(append(dst, s.prefix...), "", info.Name)
 	case Facts:
 		return AppendMLSx(dst, info, s.opt.Facts, s.opt.Rights)
 	}
@@ -260,12 +287,15 @@ func (s *Stream) shows(name string) bool {
 
 // Close closes the directory.
 func (s *Stream) Close() error {
-	if s.batch == nil {
+	if s.closed {
 		return fs.ErrClosed
 	}
-	clear(s.batch[:]) // names would stay reachable from the pool
-	batches.Put(s.batch)
-	s.batch = nil
+	s.closed, s.entries, s.rest = true, nil, nil
+	if s.batch != nil {
+		clear(s.batch[:]) // names would stay reachable from the pool
+		batches.Put(s.batch)
+		s.batch = nil
+	}
 	if s.dir == nil {
 		return nil
 	}

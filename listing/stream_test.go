@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -50,25 +51,8 @@ hello
 	return m
 }
 
-func drain(s *listing.Stream) ([]byte, error) {
-	var out []byte
-	for {
-		grown, err := s.Append(out)
-		if err == io.EOF {
-			if len(grown) != len(out) {
-				return nil, errors.New("bytes with io.EOF")
-			}
-			return out, nil
-		}
-		if err != nil {
-			return grown, err
-		}
-		if len(grown) == len(out) {
-			return nil, errors.New("a piece of nothing")
-		}
-		out = grown
-	}
-}
+// drain reads a listing to its end.
+func drain(s *listing.Stream) ([]byte, error) { return io.ReadAll(s) }
 
 func TestOpenErrors(t *testing.T) {
 	f := goldenTree(t)
@@ -144,8 +128,8 @@ func TestStreamPieces(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Append(nil); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("append after close: %v", err)
+	if _, err := s.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("read after close: %v", err)
 	}
 	if err := s.Close(); !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("second close: %v", err)
@@ -240,6 +224,9 @@ func FuzzLines(f *testing.F) {
 			if !bytes.HasSuffix(line, []byte(want)) {
 				t.Errorf("%s: %q does not end with %q", format, line, want)
 			}
+			if names := len(prefix) + len(name) + len(target); len(line)+2 > listing.MaxLine+names {
+				t.Errorf("%s: %d bytes are more than a line can have, names of %d", format, len(line), names)
+			}
 			if format == "MLSD" {
 				checkFacts(t, string(line[:len(line)-len(want)]))
 			}
@@ -277,9 +264,16 @@ func FuzzParseOptions(f *testing.F) {
 
 // endless is a directory of n entries that costs nothing, so that what is
 // counted is the listing's own.
-type endless struct{ left int }
+type endless struct {
+	left int
+	wait chan struct{} // if not nil: the second Next waits until it is closed
+	next int           // calls of Next
+}
 
 func (d *endless) Next(dst []storage.Info) (int, error) {
+	if d.next++; d.wait != nil && d.next == 2 {
+		<-d.wait
+	}
 	n := min(len(dst), d.left)
 	if d.left -= n; n == 0 {
 		return 0, io.EOF
@@ -295,36 +289,150 @@ func (d *endless) Close() error { return nil }
 // endlessFS serves one such directory as its root.
 type endlessFS struct {
 	storage.FS
-	entries int
+	dir *endless
 }
+
+func entries(n int) endlessFS { return endlessFS{dir: &endless{left: n}} }
 
 func (f endlessFS) Stat(storage.Path) (storage.Info, error) {
 	return storage.Info{Name: "/", Mode: fs.ModeDir | 0o755}, nil
 }
 
-func (f endlessFS) ReadDir(storage.Path, storage.Want) (storage.Dir, error) {
-	return &endless{left: f.entries}, nil
-}
+func (f endlessFS) ReadDir(storage.Path, storage.Want) (storage.Dir, error) { return f.dir, nil }
+
+var formats = map[string]listing.Format{"LIST": listing.Long, "NLST": listing.Names, "MLSD": listing.Facts}
 
 // TestAllocs: a listing of 100,000 entries allocates no more than one of a few.
 func TestAllocs(t *testing.T) {
-	buf := make([]byte, 0, 64<<10)
-	for _, format := range []listing.Format{listing.Long, listing.Names, listing.Facts} {
+	buf := make([]byte, 64<<10)
+	for name, format := range formats {
 		perRun := testing.AllocsPerRun(3, func() {
-			list(t, endlessFS{entries: 100_000}, format, buf)
+			list(t, entries(100_000), format, buf)
 		})
 		if perRun > 50 {
-			t.Errorf("format %d: %.0f allocations", format, perRun)
+			t.Errorf("%s: %.0f allocations", name, perRun)
 		}
 	}
 }
 
-// list reads a whole listing through buf, as a transfer does.
-func list(t testing.TB, f storage.FS, format listing.Format, buf []byte) {
+// TestMemory: many entries, a million of NLST, need no more memory at any time
+// than Memory says.
+func TestMemory(t *testing.T) {
+	for name, format := range formats {
+		count := 200_000
+		if format == listing.Names {
+			count = 1_000_000
+		}
+		p := make([]byte, 256<<10)
+		before := heap()
+		s, err := listing.Open(entries(count), storage.Root, "", listing.Options{Format: format, Now: now, Facts: codec.AllFacts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, most := 0, int64(0)
+		for reads := 0; err == nil; reads++ {
+			var n int
+			n, err = io.ReadFull(s, p)
+			read += n
+			if reads%16 == 0 {
+				most = max(most, heap()-before)
+			}
+		}
+		if err != io.EOF && err != io.ErrUnexpectedEOF || bytes.Count(p, []byte("\n")) == 0 || read < 20*count {
+			t.Fatalf("%s: %d bytes, %v", name, read, err)
+		}
+		if most > s.Memory() {
+			t.Errorf("%s: %d bytes of heap, and it says %d", name, most, s.Memory())
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// heap returns the bytes of live objects.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// TestFirstPiece: what the first batch holds can be had while the directory is
+// still busy with the second.
+func TestFirstPiece(t *testing.T) {
+	for name, format := range formats {
+		f := entries(129)
+		f.dir.wait = make(chan struct{})
+		s, err := listing.Open(f, storage.Root, "", listing.Options{Format: format, Now: now})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := make([]byte, 64<<10)
+		lines := 0
+		for n := 0; lines < 128; {
+			if n, err = s.Read(p); err != nil {
+				t.Fatal(err)
+			}
+			lines += bytes.Count(p[:n], []byte("\n"))
+		}
+		if f.dir.next != 1 {
+			t.Errorf("%s: %d batches for %d lines", name, f.dir.next, lines)
+		}
+		close(f.dir.wait)
+		rest, err := drain(s)
+		if lines += bytes.Count(rest, []byte("\n")); err != nil || lines < 129 {
+			t.Errorf("%s: %d lines, %v", name, lines, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestReadSizes reads through buffers of every size around that of a line: the
+// bytes are the same, and every piece is full but for the last and for that of
+// the directory's own line, which is known before the others.
+func TestReadSizes(t *testing.T) {
+	for name, format := range formats {
+		want, err := drain(open(t, entries(100), format))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for size := 1; size < 700; size++ {
+			s := open(t, entries(100), format)
+			var got []byte
+			for p := make([]byte, size); err == nil; {
+				var n int
+				n, err = s.Read(p)
+				if got = append(got, p[:n]...); n > 0 && n < size && len(got) < len(want) && bytes.Count(got, []byte("\n")) != 1 {
+					t.Fatalf("%s: %d bytes in the middle of a batch, of a buffer of %d", name, n, size)
+				}
+			}
+			if err != io.EOF || !bytes.Equal(got, want) {
+				t.Fatalf("%s: buffer of %d: %q, %v", name, size, got, err)
+			}
+			err = nil
+		}
+	}
+}
+
+func open(t testing.TB, f storage.FS, format listing.Format) *listing.Stream {
 	t.Helper()
 	s, err := listing.Open(f, storage.Root, "", listing.Options{Format: format, Now: now, Facts: codec.AllFacts, Rights: all})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// list reads a whole listing through p, as a transfer does.
+func list(t testing.TB, f storage.FS, format listing.Format, p []byte) {
+	t.Helper()
+	s := open(t, f, format)
+	var err error
 	for err == nil {
-		_, err = s.Append(buf[:0])
+		_, err = s.Read(p)
 	}
 	if err != io.EOF {
 		t.Fatal(err)
@@ -335,10 +443,10 @@ func list(t testing.TB, f storage.FS, format listing.Format, buf []byte) {
 }
 
 func BenchmarkLines(b *testing.B) {
-	for name, format := range map[string]listing.Format{"LIST": listing.Long, "NLST": listing.Names, "MLSD": listing.Facts} {
+	for name, format := range formats {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
-			list(b, endlessFS{entries: b.N}, format, make([]byte, 0, 64<<10))
+			list(b, entries(b.N), format, make([]byte, 64<<10))
 		})
 	}
 }

@@ -230,14 +230,13 @@ func (s *Session) statLines(path string, words listing.Words) (lines []byte, who
 		return nil, false, err
 	}
 	defer l.Close()
-	for len(lines) < maxStatListing {
-		lines, err = l.Append(lines)
-		switch {
-		case err == io.EOF:
-			return lines, true, nil
-		case err != nil:
-			return nil, false, err
-		}
+	lines = make([]byte, maxStatListing)
+	n, err := io.ReadFull(l, lines)
+	switch err {
+	case nil:
+		return lines[:bytes.LastIndexByte(lines, '\n')+1], false, nil
+	case io.EOF, io.ErrUnexpectedEOF:
+		return lines[:n], true, nil
 	}
-	return lines, false, nil
+	return nil, false, err
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"io"
 	"net/netip"
 	"time"
 
@@ -58,12 +59,12 @@ type Job struct {
 	// Digest asks for a SHA-256 of the bytes as stored or read, when that costs no second pass. Unused for now by commands.
 }
 
-// Listing produces the bytes of a listing in pieces, as lines with CRLF.
+// Listing produces the bytes of a listing, as lines with CRLF. Read gives what is
+// at hand and blocks on the disk only when that is nothing.
 type Listing interface {
-	// Append appends the next piece to dst and returns it; io.EOF, with
-	// nothing appended, at the end. It may block on the disk.
-	Append(dst []byte) ([]byte, error)
-	Close() error
+	io.ReadCloser
+	// Memory returns how many bytes it holds from the first Read to Close.
+	Memory() int64
 }
 
 // CloseRule is the policy for an upload that ends without close_notify

@@ -426,10 +426,7 @@ func (d *memoryData) download() ([]byte, Cause) {
 	var b []byte
 	var err error
 	if d.job.Listing != nil {
-		for err == nil {
-			b, err = d.job.Listing.Append(b)
-		}
-		if err != io.EOF {
+		if b, err = io.ReadAll(d.job.Listing); err != nil {
 			return b, CauseRead
 		}
 		return b, CauseOK

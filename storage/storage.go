@@ -162,11 +162,18 @@ type Upload interface {
 // "." and "..", and without the names that IsHidden reserves for the server.
 type Dir interface {
 	// Next fills dst and returns how many entries it wrote; io.EOF with 0 at
-	// the end. An entry that vanished or cannot be examined is left out.
+	// the end. An entry that vanished or cannot be examined is left out. The
+	// strings in dst are good until the next call of Next or Close: they may
+	// lie in a buffer of the Dir.
 	Next(dst []Info) (int, error)
 	// Close releases the descriptor.
 	Close() error
 }
+
+// DirMemory bounds the bytes that a Dir holds between its first Next and its
+// Close, but for what the back end keeps in memory anyway. Before that it holds
+// next to none, so that many may be open.
+const DirMemory = 64 << 10
 
 // HiddenPrefix starts the names under which uploads are written before they
 // are committed. A client can neither see, read nor make such names: Clean

@@ -4,7 +4,7 @@
 // Blocks have one fixed size and live in a sync.Pool: bytebufferpool would
 // learn a power of two from them and from then on make a buffer of 512 KiB
 // where 256 KiB and a few record headers are asked for. Buffers whose size is
-// not known beforehand (replies, input lines, listings) are what
+// not known beforehand (replies, input lines) are what
 // bytebufferpool is for: it learns the usual size and drops the outliers.
 //
 // Built with -tags bufcheck every returned buffer is poisoned, a second Put
@@ -43,9 +43,8 @@ var (
 
 // Buffers whose size follows what is put in.
 var (
-	Replies  = NewGrowing("replies")  // bytes on their way to a control connection
-	Inputs   = NewGrowing("inputs")   // bytes of a control connection that are not yet decoded
-	Listings = NewGrowing("listings") // lines of a directory listing
+	Replies = NewGrowing("replies") // bytes on their way to a control connection
+	Inputs  = NewGrowing("inputs")  // bytes of a control connection that are not yet decoded
 )
 
 // Plain returns the smallest plaintext class that holds n bytes; the largest

@@ -115,7 +115,10 @@ func List(t testing.TB, f storage.FS, p storage.Path, want storage.Want, batch i
 	buf := make([]storage.Info, batch)
 	for {
 		n, err := d.Next(buf)
-		all = append(all, buf[:n]...)
+		for _, info := range buf[:n] {
+			info.Name, info.Target = strings.Clone(info.Name), strings.Clone(info.Target)
+			all = append(all, info)
+		}
 		if err == io.EOF && n == 0 {
 			break
 		}
