@@ -1,11 +1,12 @@
 package osfs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"io/fs"
-	"strings"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -13,17 +14,23 @@ import (
 )
 
 // ReadDir implements storage.FS. The directory is read by getdents64 in pieces
-// of 32 KiB; an entry is examined in the open directory and only when want says
-// so. The names of one piece share memory.
+// of dirBuf; an entry is examined in the open directory and only when want says
+// so. Names lie in the piece, so that none is copied.
 func (j *kernelJail) ReadDir(p storage.Path, want storage.Want) (storage.Dir, error) {
 	fd, err := j.open(rel(p), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fail("readdir", p, err)
 	}
-	return &dir{jail: j, path: p, want: want, fd: fd, buf: dirBufs.Get().(*dirBuf)}, nil
+	return &dir{jail: j, path: p, want: want, fd: fd}, nil
 }
 
 type dirBuf [32 << 10]byte
+
+const _ = uint(storage.DirMemory - len(dirBuf{}))
+
+// statPiece is how much of it is used when each entry is examined: what the kernel
+// touched to list an entry is then still in the processor's cache.
+const statPiece = 8 << 10
 
 var dirBufs = sync.Pool{New: func() any { return new(dirBuf) }}
 
@@ -34,9 +41,9 @@ type dir struct {
 	want storage.Want
 	fd   int // -1 once closed
 
-	buf   *dirBuf      // raw entries of the kernel
-	text  string       // the same bytes, of which the names are cut
-	pos   int          // next entry in text
+	buf   *dirBuf      // raw entries of the kernel; nil before the first Next
+	pos   int          // next entry in buf
+	end   int          // behind the last one
 	statx unix.Statx_t // kept here, or each entry would allocate one
 }
 
@@ -54,7 +61,7 @@ func (d *dir) Next(dst []storage.Info) (int, error) {
 	}
 	n := 0
 	for n < len(dst) {
-		if d.pos == len(d.text) {
+		if d.pos == d.end {
 			if n > 0 {
 				break // hand out what is there before the disk is asked again
 			}
@@ -71,8 +78,15 @@ func (d *dir) Next(dst []storage.Info) (int, error) {
 
 // fill reads the next piece of the directory.
 func (d *dir) fill() error {
+	if d.buf == nil {
+		d.buf = dirBufs.Get().(*dirBuf)
+	}
+	piece := d.buf[:]
+	if d.want&storage.WantStat != 0 {
+		piece = piece[:statPiece]
+	}
 	for {
-		n, err := unix.Getdents(d.fd, d.buf[:])
+		n, err := unix.Getdents(d.fd, piece)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -81,7 +95,7 @@ func (d *dir) fill() error {
 		case err != nil:
 			return fail("readdir", d.path, err)
 		}
-		d.text, d.pos = string(d.buf[:n]), 0
+		d.pos, d.end = 0, n
 		return nil
 	}
 }
@@ -91,18 +105,18 @@ func (d *dir) fill() error {
 func (d *dir) entry(info *storage.Info) bool {
 	at := d.pos
 	d.pos += int(binary.NativeEndian.Uint16(d.buf[at+direntReclen:]))
-	name := d.text[at+direntName : d.pos]
-	name = name[:strings.IndexByte(name, 0)]
+	raw := d.buf[at+direntName : d.pos]
+	name := unsafe.String(&raw[0], bytes.IndexByte(raw, 0))
 	if name == "." || name == ".." || storage.IsHidden(name) {
 		return false
 	}
-	kind := d.buf[at+direntType]
-	*info = storage.Info{Name: name, Mode: typeOf(uint32(kind) << 12)} // DT_* is S_IF* shifted
-	if d.want&storage.WantStat != 0 || kind == unix.DT_UNKNOWN {
-		if err := statx(d.fd, &d.buf[at+direntName], statFlags, &d.statx); err != nil {
+	if kind := d.buf[at+direntType]; d.want&storage.WantStat == 0 && kind != unix.DT_UNKNOWN {
+		*info = storage.Info{Name: name, Mode: typeOf(uint32(kind) << 12)} // DT_* is S_IF* shifted
+	} else {
+		if err := statx(d.fd, &raw[0], statFlags, &d.statx); err != nil {
 			return false
 		}
-		*info = infoOf(&d.statx, name)
+		setInfo(info, &d.statx, name)
 	}
 	if info.Mode&fs.ModeSymlink != 0 {
 		return d.link(info)
@@ -134,7 +148,9 @@ func (d *dir) Close() error {
 		return fs.ErrClosed
 	}
 	err := unix.Close(d.fd)
-	dirBufs.Put(d.buf)
+	if d.buf != nil {
+		dirBufs.Put(d.buf)
+	}
 	d.fd, d.buf = -1, nil
 	return err
 }

@@ -56,8 +56,13 @@ func statx(dir int, name *byte, flags int, st *unix.Statx_t) error {
 	}
 }
 
-func infoOf(st *unix.Statx_t, name string) storage.Info {
-	return storage.Info{
+func infoOf(st *unix.Statx_t, name string) (info storage.Info) {
+	setInfo(&info, st, name)
+	return info
+}
+
+func setInfo(info *storage.Info, st *unix.Statx_t, name string) {
+	*info = storage.Info{
 		Name:    name,
 		Size:    int64(st.Size),
 		ModTime: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)).UTC(),
