@@ -14,8 +14,12 @@ const timeLen = len("YYYYMMDDhhmmss")
 // be without. Files may carry times far out of the four digits of a year: what
 // lies before the year 0 or after 9999 becomes the nearest time within.
 func AppendTime(dst []byte, t time.Time) []byte {
-	t = clampYear(t.UTC())
+	t = t.UTC()
 	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		t = nearest(year)
+		year, month, day = t.Date()
+	}
 	hour, minute, second := t.Clock()
 	dst = appendTwo(dst, year/100)
 	dst = appendTwo(dst, year%100)
@@ -31,14 +35,12 @@ func AppendTime(dst []byte, t time.Time) []byte {
 	return dst
 }
 
-func clampYear(t time.Time) time.Time {
-	switch year := t.Year(); {
-	case year < 0:
+// nearest is the time closest to that year that has a year of four digits.
+func nearest(year int) time.Time {
+	if year < 0 {
 		return time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)
-	case year > 9999:
-		return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 	}
-	return t
+	return time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 }
 
 func appendTwo(dst []byte, n int) []byte {
