@@ -339,6 +339,9 @@ func (j *rootJail) ReadDir(p storage.Path, want storage.Want) (storage.Dir, erro
 	if err != nil {
 		return nil, j.fail("readdir", p, errors.Join(err, f.Close()))
 	}
+	if f, err = unrooted(f); err != nil {
+		return nil, j.fail("readdir", p, err)
+	}
 	return &rootDir{jail: j, path: p, want: want, f: f}, nil
 }
 

@@ -69,6 +69,9 @@ func (s *sweeper) note(err error) {
 
 func (s *sweeper) directory(name string) error {
 	d, err := s.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	if err == nil {
+		d, err = unrooted(d)
+	}
 	if err != nil {
 		return err
 	}

@@ -28,5 +28,22 @@ func infoOfFile(fi fs.FileInfo, name string) storage.Info {
 	return info
 }
 
+// unrooted is d, an open directory, in a file of its own; d is closed. Of a
+// directory that was opened in an os.Root package os examines each entry that it
+// lists, which costs many times the listing.
+func unrooted(d *os.File) (*os.File, error) {
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Dup(int(d.Fd()))
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
+	d.Close() // nothing was written
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), d.Name()), nil
+}
+
 // setBlocking undoes O_NONBLOCK in openFlags on a regular file.
 func setBlocking(f *os.File) error { return syscall.SetNonblock(int(f.Fd()), false) }
