@@ -64,10 +64,10 @@ func TestTable(t *testing.T) {
 func TestRows(t *testing.T) {
 	empty := &report.Target{}
 	full := &report.Target{
-		Ops:  []report.Op{{OK: 4, Bytes: 2e9}, {OK: 1, Bytes: 5e8}},
+		Ops:  []report.Op{{Name: "list", OK: 4, Bytes: 2e9}, {Name: "login", OK: 1, Bytes: 5e8}},
 		Cost: &report.Cost{CPUSeconds: 5, KiBPerIdle: 7},
 	}
-	want := map[string]float64{"CPU s/GB": 2, "CPU ms/file": 1000, "CPU ms/login": 1000, "CPU ms/listing": 1000, "KiB PSS": 7}
+	want := map[string]float64{"CPU s/GB": 2, "CPU ms/file": 1000, "CPU ms/login": 1000, "CPU ms/listing": 1250, "KiB PSS": 7}
 	for _, r := range rows("") {
 		if _, err := r.value(empty); err == nil {
 			t.Errorf("%s: a value of nothing", r.name)
