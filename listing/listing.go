@@ -15,6 +15,7 @@
 package listing
 
 import (
+	"encoding/binary"
 	"io/fs"
 	"strconv"
 	"time"
@@ -189,11 +190,19 @@ func appendPerm(dst []byte, mode fs.FileMode, may Rights) []byte {
 
 // appendName appends what a client or a user of the host called a file.
 func appendName(dst []byte, name string) []byte {
+	const ends, each, top = '\r' + 1, 0x0101010101010101, 0x8080808080808080
 	start := len(dst)
 	dst = append(dst, name...)
-	for i, c := range dst[start:] {
-		if c <= '\r' && (c == '\r' || c == '\n' || c == 0) { // one test for nearly every byte
-			dst[start+i] = '?'
+	at := dst[start:]
+	for len(at) >= 8 { // eight bytes at a time, as long as none is below ends
+		if x := binary.LittleEndian.Uint64(at); (x-ends*each)&^x&top != 0 {
+			break
+		}
+		at = at[8:]
+	}
+	for i, c := range at {
+		if c == '\r' || c == '\n' || c == 0 {
+			at[i] = '?'
 		}
 	}
 	return dst

@@ -206,3 +206,21 @@ func answer(f storage.FS, request string) string {
 	}
 	return string(bytes.ReplaceAll(out, []byte("\r\n"), []byte("$\n")))
 }
+
+// TestNames: the bytes that end lines are replaced wherever they stand, and no
+// others.
+func TestNames(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			name := []byte("abcdefghijklmnopqrst\xff")
+			name[at] = byte(c)
+			want := bytes.Clone(name)
+			if c == '\r' || c == '\n' || c == 0 {
+				want[at] = '?'
+			}
+			if got := listing.AppendNLST(nil, "", string(name)); !bytes.Equal(got, append(want, "\r\n"...)) {
+				t.Errorf("%q: got %q", name, got)
+			}
+		}
+	}
+}
