@@ -38,7 +38,7 @@ func TestEarlySlots(t *testing.T) {
 
 // Peers of one address that stop in their handshake on a shared port keep out
 // neither the sessions of another address nor, beyond their share, anybody.
-func TestSharedPortStalled(t *testing.T) { bothEngines(t, testSharedPortStalled) }
+func TestSharedPortStalled(t *testing.T) { eachEngine(t, testSharedPortStalled) }
 
 func testSharedPortStalled(t *testing.T) {
 	lo, hi := portRange(t, 1)
@@ -77,7 +77,7 @@ func (p *passivePool) strangers() int {
 
 // A client that would finish its handshake before its command, and finds no
 // slot, finishes it after the command. That it had to wait counts once.
-func TestEarlyHandshakePutOff(t *testing.T) { bothEngines(t, testEarlyHandshakePutOff) }
+func TestEarlyHandshakePutOff(t *testing.T) { eachEngine(t, testEarlyHandshakePutOff) }
 
 func testEarlyHandshakePutOff(t *testing.T) {
 	lo, hi := portRange(t, 4)
