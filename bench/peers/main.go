@@ -87,6 +87,9 @@ func run(ctx context.Context) error {
 			}
 		}
 	}
+	if o.only.String() == "" {
+		t.tries = o.tryAll(ctx)
+	}
 	return t.write(o)
 }
 
@@ -125,6 +128,9 @@ func (o *options) measure(ctx context.Context, t *table, round, i int, p product
 	}
 	rep, err := o.once(ctx, round*1000+i*10, r, p)
 	var v float64
+	if err == nil {
+		err = failures(&rep.Targets[0])
+	}
 	if err == nil {
 		v, err = r.value(&rep.Targets[0])
 	}

@@ -40,6 +40,8 @@ func rows(scenarios string) []row {
 	add("64 KiB files, TLS resumed", "CPU ms/file", explicit, cpuPerOp, "-s", "smallfiles", "--size", "64k", "-c", "8")
 	add("64 KiB files, TLS full", "CPU ms/file", explicit, cpuPerOp, "-s", "smallfiles", "--size", "64k", "-c", "8", "--resume-data", "never")
 	add("1 KiB files, clear", "CPU ms/file", clear, cpuPerOp, "-s", "smallfiles", "--size", "1k", "-c", "8", "--prot", "C")
+	add("handshake, implicit TLS", "CPU ms/handshake", implicit, cpuPerOp, "-s", "handshake", "-c", "8", "--resume", "never")
+	add("mixed, 8 sessions", "CPU ms/operation", explicit, cpuPerOp, "-s", "mixed", "-c", "8")
 	add("login, TLS full", "CPU ms/login", explicit, cpuPerOp, "-s", "login", "-c", "8", "--resume", "never")
 	add("login, TLS resumed", "CPU ms/login", explicit, cpuPerOp, "-s", "login", "-c", "8", "--resume", "always")
 	for _, verb := range []string{"list", "mlsd", "nlst"} {

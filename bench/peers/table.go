@@ -19,6 +19,7 @@ type table struct {
 	values []map[string][]float64 // by row and product
 	faults []map[string]string    // why there is no value
 	env    report.Env
+	tries  []*try // nil: not made
 }
 
 func newTable(rows []row) *table {
@@ -131,6 +132,9 @@ limits lifted; ` + "`bench/peers/servers.go`" + ` holds the configurations.
 
 `)
 	t.writeRows(&b)
+	if t.tries != nil {
+		writeTries(&b, t.tries)
+	}
 	return b.String()
 }
 

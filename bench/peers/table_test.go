@@ -67,13 +67,41 @@ func TestRows(t *testing.T) {
 		Ops:  []report.Op{{Name: "list", OK: 4, Bytes: 2e9}, {Name: "login", OK: 1, Bytes: 5e8}},
 		Cost: &report.Cost{CPUSeconds: 5, KiBPerIdle: 7},
 	}
-	want := map[string]float64{"CPU s/GB": 2, "CPU ms/file": 1000, "CPU ms/login": 1000, "CPU ms/listing": 1250, "KiB PSS": 7}
+	want := map[string]float64{"CPU s/GB": 2, "CPU ms/file": 1000, "CPU ms/login": 1000, "CPU ms/listing": 1250, "CPU ms/handshake": 1000, "CPU ms/operation": 1000, "KiB PSS": 7}
 	for _, r := range rows("") {
 		if _, err := r.value(empty); err == nil {
 			t.Errorf("%s: a value of nothing", r.name)
 		}
 		if v, err := r.value(full); err != nil || v != want[r.unit] {
 			t.Errorf("%s: got %v, %v, want %v", r.name, v, err, want[r.unit])
+		}
+	}
+}
+
+// TestTries: a scenario that a server failed is no yes.
+func TestTries(t *testing.T) {
+	var b strings.Builder
+	writeTries(&b, []*try{{"retr", implicit, map[string]string{"fastftps": "yes", "vsftpd": "retr: 3 times 550", "ProFTPD": "yes", "Pure-FTPd": "–", "pyftpdlib": "–"}}})
+	if want := "| retr | ftps | yes | retr: 3 times 550 | yes | – | – |\n"; !strings.HasSuffix(b.String(), want) {
+		t.Errorf("got\n%swant at its end\n%s", b.String(), want)
+	}
+	if len(tries()) != 18 {
+		t.Errorf("%d scenarios in two modes", len(tries()))
+	}
+	for _, tt := range []struct {
+		target report.Target
+		want   string
+	}{
+		{report.Target{Ops: []report.Op{{Name: "retr", OK: 3}}}, ""},
+		{report.Target{Ops: []report.Op{{Name: "retr", OK: 3, Wrong: 1}}}, "retr: 1 of 4 were wrong"},
+		{report.Target{Errors: []report.Error{{Op: "list", N: 2, Text: "550 no"}}}, "list: 2 times 550 no"},
+	} {
+		got := ""
+		if err := failures(&tt.target); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
 		}
 	}
 }
