@@ -57,7 +57,7 @@ lint:
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-## bench-peers: compares with the servers that Debian ships; writes docs/performance.md (root, about half an hour)
+## bench-peers: compares with the servers that Debian ships; writes docs/performance.md (root, a quarter of an hour a round)
 bench-peers: build
 	./scripts/bench-peers.sh $(CURDIR)/$(BIN) -rounds $(ROUNDS) -out docs/performance.md
 

@@ -116,8 +116,12 @@ func (o *options) makeSecrets() error {
 	return exec.Command(o.ours, "cert", "self-signed", "--out", o.cert()).Run()
 }
 
-// basePort is the first port that servers get.
-const basePort = 21000
+// Servers get ports from basePort on, each another: below those that the kernel
+// gives to clients, see scripts/bench-peers.sh.
+const (
+	basePort = 10000
+	ports    = 13000
+)
 
 // measure runs one row on one server and notes the value, or why there is none.
 func (o *options) measure(ctx context.Context, t *table, round, i int, p product) {
@@ -126,7 +130,7 @@ func (o *options) measure(ctx context.Context, t *table, round, i int, p product
 		t.note(i, p.name, 0, errors.New("no implicit mode"))
 		return
 	}
-	rep, err := o.once(ctx, round*1000+i*10, r, p)
+	rep, err := o.once(ctx, (round*len(t.rows)+i)*10, r, p)
 	var v float64
 	if err == nil {
 		err = failures(&rep.Targets[0])
@@ -150,7 +154,7 @@ func orNothing(err error) any {
 
 // once runs the generator, which starts the server and ends it.
 func (o *options) once(ctx context.Context, offset int, r *row, p product) (*report.Report, error) {
-	port := basePort + offset%20000
+	port := basePort + offset%ports
 	spawn, err := p.command(&o.place, port, r.mode)
 	if err != nil {
 		return nil, err

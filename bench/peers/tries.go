@@ -46,7 +46,7 @@ func (o *options) tryAll(ctx context.Context) []*try {
 			if ctx.Err() != nil {
 				return all
 			}
-			t.results[p.name] = o.tryOne(ctx, 19000+i*10, t, p)
+			t.results[p.name] = o.tryOne(ctx, ports-10*len(all)+i*10, t, p)
 			fmt.Fprintf(os.Stderr, "%-10s %-6s %-10s %s\n", t.scenario, t.mode, p.name, t.results[p.name])
 		}
 	}
