@@ -135,8 +135,8 @@ func costPer(t *report.Target, units float64) (float64, error) {
 }
 
 func kibPerSession(t *report.Target) (float64, error) {
-	if t.Cost == nil || t.Cost.KiBPerIdle == 0 {
-		return 0, fmt.Errorf("no memory was measured")
+	if t.Cost == nil || t.Cost.KiBPerIdle <= 0 { // a server that closed them uses less than before
+		return 0, fmt.Errorf("no memory was measured that connections took")
 	}
 	return t.Cost.KiBPerIdle, nil
 }
