@@ -127,7 +127,26 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 		if last {
 			return CauseOK, nil
 		}
+		t.judge()
 		class = pace(t.window.class, n == len(p), time.Since(began))
+	}
+}
+
+// A reader is quick when its first quickBytes took no longer than quickTime: then
+// there are never so many of them that what the kernel holds for them matters.
+const (
+	quickBytes = 4 << 20
+	quickTime  = 500 * time.Millisecond
+)
+
+// judge looks, once, whether the reader of a download is quick.
+func (t *transfer) judge() {
+	if t.judged || t.moved.Load() < quickBytes {
+		return
+	}
+	t.judged = true
+	if time.Since(t.started)-t.first <= quickTime {
+		hasten(t.conn)
 	}
 }
 

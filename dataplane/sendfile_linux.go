@@ -62,6 +62,7 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 			t.sec.Sent(n)
 		}
 		t.through(int64(n), path)
+		t.judge()
 	}
 	if t.sec != nil {
 		err = t.sec.Flush()

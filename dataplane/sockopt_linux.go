@@ -11,8 +11,12 @@ import (
 // notSent bounds what the kernel holds of data that is not yet on the wire
 // (TCP_NOTSENT_LOWAT): a stalled reader then costs 0.3 MB instead of 3.9 MB,
 // and what is sent is still in the cache. The buffers themselves stay with the
-// kernel's autotuning.
-const notSent = 256 << 10
+// kernel's autotuning. A reader that was quick gets notSentQuick: the transfer is
+// woken a quarter as often, which is most of what a download in clear costs.
+const (
+	notSent      = 256 << 10
+	notSentQuick = 1 << 20
+)
 
 // tuneListener sets what accepted connections inherit.
 func tuneListener(_, _ string, c syscall.RawConn) error { return tune(c) }
@@ -27,10 +31,19 @@ func tuneDialer(_, _ string, c syscall.RawConn) error {
 	})
 }
 
-func tune(c syscall.RawConn) error {
+func tune(c syscall.RawConn) error { return setNotSent(c, notSent) }
+
+func setNotSent(c syscall.RawConn, n int) error {
 	return control(c, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, notSent)
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
 	})
+}
+
+// hasten lets the kernel hold more for a quick reader.
+func hasten(c *net.TCPConn) {
+	if rc, err := c.SyscallConn(); err == nil {
+		_ = setNotSent(rc, notSentQuick) // it goes on as it is
+	}
 }
 
 func control(c syscall.RawConn, f func(fd int) error) error {

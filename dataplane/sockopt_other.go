@@ -15,6 +15,7 @@ func tuneListener(_, _ string, _ syscall.RawConn) error { return nil }
 func tuneDialer(_, _ string, _ syscall.RawConn) error   { return nil }
 func wireBytes(*net.TCPConn) uint64                     { return 0 }
 func helloWaits(*net.TCPConn) bool                      { return false }
+func hasten(*net.TCPConn)                               {}
 func isQuiet(*net.TCPConn) bool                         { return false }
 
 type hangUp struct{}

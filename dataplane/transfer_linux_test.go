@@ -411,3 +411,33 @@ func TestInheritedOptions(t *testing.T) {
 		t.Errorf("TCP_NOTSENT_LOWAT: got %d, want %d", got, notSent)
 	}
 }
+
+// A reader is judged once, by the time that its first bytes took.
+func TestQuickReader(t *testing.T) {
+	p := newPlane(t, Config{})
+	s := newPeer(t, p)
+	s.dial(s.passive())
+	until(t, "the connection is held", s.held)
+	c := s.lease.conn
+	for _, tt := range []struct {
+		name  string
+		moved int64
+		took  time.Duration
+		want  int
+		done  bool
+	}{
+		{"too early", quickBytes - 1, 0, notSent, false},
+		{"slow", quickBytes, quickTime + time.Minute, notSent, true},
+		{"quick", quickBytes, 0, notSentQuick, true},
+	} {
+		x := &transfer{conn: c, started: time.Now().Add(-time.Hour - tt.took), first: time.Hour}
+		x.moved.Store(tt.moved)
+		if tt.took == 0 {
+			x.first = 2 * time.Hour // as if the first byte had just left
+		}
+		x.judge()
+		if got := lowat(t, c); got != tt.want || x.judged != tt.done {
+			t.Errorf("%s: TCP_NOTSENT_LOWAT %d, judged %v, want %d, %v", tt.name, got, x.judged, tt.want, tt.done)
+		}
+	}
+}
