@@ -132,8 +132,9 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 	}
 }
 
-// A reader is quick when its first quickBytes took no longer than quickTime: then
-// there are never so many of them that what the kernel holds for them matters.
+// A reader is quick when its first quickBytes took no longer than quickTime. Few can
+// be that at a time; one that stalls later keeps up to notSentQuick in the kernel until
+// the stall limit, and an address has no more of them than sessions.
 const (
 	quickBytes = 4 << 20
 	quickTime  = 500 * time.Millisecond

@@ -31,19 +31,26 @@ func tuneDialer(_, _ string, c syscall.RawConn) error {
 	})
 }
 
-func tune(c syscall.RawConn) error { return setNotSent(c, notSent) }
-
-func setNotSent(c syscall.RawConn, n int) error {
-	return control(c, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
-	})
+func tune(c syscall.RawConn) error {
+	return control(c, func(fd int) error { return setNotSent(fd, notSent) })
 }
 
-// hasten lets the kernel hold more for a quick reader.
+func setNotSent(fd, n int) error {
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
+}
+
+// hasten lets the kernel hold more for a quick reader. Without it all goes on as it is.
 func hasten(c *net.TCPConn) {
-	if rc, err := c.SyscallConn(); err == nil {
-		_ = setNotSent(rc, notSentQuick) // it goes on as it is
+	_ = onFD(c, func(fd int) error { return setNotSent(fd, notSentQuick) })
+}
+
+// onFD calls f with the connection's descriptor.
+func onFD(c *net.TCPConn, f func(fd int) error) error {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return err
 	}
+	return control(rc, f)
 }
 
 func control(c syscall.RawConn, f func(fd int) error) error {
@@ -60,11 +67,7 @@ func wireBytes(c *net.TCPConn) (n uint64) {
 	if c == nil {
 		return 0
 	}
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return 0
-	}
-	control(rc, func(fd int) error {
+	_ = onFD(c, func(fd int) error {
 		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
 			n = info.Bytes_acked + info.Bytes_received
 		}
@@ -130,12 +133,11 @@ func arrived(fd uintptr) int16 {
 
 // isQuiet reports whether the peer has sent nothing, not even its FIN.
 func isQuiet(c *net.TCPConn) bool {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
 	var ready int16
-	err = rc.Control(func(fd uintptr) { ready = arrived(fd) })
+	err := onFD(c, func(fd int) error {
+		ready = arrived(uintptr(fd))
+		return nil
+	})
 	return err == nil && ready == 0
 }
 
@@ -190,12 +192,11 @@ func (l *lookout) queued() int {
 
 // helloWaits reports whether a ClientHello has arrived on c, without reading.
 func helloWaits(c *net.TCPConn) bool {
-	rc, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
 	var b [6]byte
 	var n int
-	err = rc.Control(func(fd uintptr) { n, _ = peekInto(fd, b[:]) })
+	err := onFD(c, func(fd int) error {
+		n, _ = peekInto(uintptr(fd), b[:])
+		return nil
+	})
 	return err == nil && isHello(b[:n])
 }

@@ -56,7 +56,6 @@ type Job struct {
 	Close CloseRule
 	// MaxBytes bounds what an upload may store; 0 means no bound.
 	MaxBytes int64
-	// Digest asks for a SHA-256 of the bytes as stored or read, when that costs no second pass. Unused for now by commands.
 }
 
 // Listing produces the bytes of a listing, as lines with CRLF. Read gives what is

@@ -126,7 +126,7 @@ const (
 // measure runs one row on one server and notes the value, or why there is none.
 func (o *options) measure(ctx context.Context, t *table, round, i int, p product) {
 	r := &t.rows[i]
-	if r.mode == implicit && !p.implicit {
+	if !p.has(r.mode) {
 		t.note(i, p.name, 0, errors.New("no implicit mode"))
 		return
 	}

@@ -52,6 +52,8 @@ type product struct {
 	command func(p *place, port int, m mode) (string, error)
 }
 
+func (p *product) has(m mode) bool { return m != implicit || p.implicit }
+
 // products in the order of the report; ours is the first.
 var products = []product{
 	{"fastftps", "", true, ours},

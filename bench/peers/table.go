@@ -139,11 +139,7 @@ limits lifted; ` + "`bench/peers/servers.go`" + ` holds the configurations.
 }
 
 func (t *table) writeRows(b *strings.Builder) {
-	b.WriteString("| work | unit | best peer |")
-	for _, p := range products {
-		fmt.Fprintf(b, " %s |", p.name)
-	}
-	b.WriteString("\n|---|---|---|" + strings.Repeat("---|", len(products)) + "\n")
+	writeHead(b, "work", "unit", "best peer")
 	var notes []string
 	for i, r := range t.rows {
 		beside := "–"
@@ -171,6 +167,14 @@ func (t *table) writeRows(b *strings.Builder) {
 	if len(notes) > 0 {
 		fmt.Fprintf(b, "\nWhat could not be measured, or not in each round:\n\n%s\n", strings.Join(notes, "\n"))
 	}
+}
+
+// writeHead begins a table with these columns and one for each product.
+func writeHead(b *strings.Builder, columns ...string) {
+	for _, p := range products {
+		columns = append(columns, p.name)
+	}
+	fmt.Fprintf(b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
 }
 
 // shorten leaves the folder out of the names of scenario files.

@@ -54,7 +54,7 @@ func (o *options) tryAll(ctx context.Context) []*try {
 }
 
 func (o *options) tryOne(ctx context.Context, offset int, t *try, p product) string {
-	if t.mode == implicit && !p.implicit {
+	if !p.has(t.mode) {
 		return "–"
 	}
 	short := *o
@@ -77,19 +77,17 @@ func failures(t *report.Target) error {
 			return fmt.Errorf("%s: %d of %d were wrong", op.Name, op.Wrong, op.OK+op.Wrong)
 		}
 	}
-	for _, e := range t.Errors {
-		return fmt.Errorf("%s: %d times %s", e.Op, e.N, e.Text)
+	if len(t.Errors) == 0 {
+		return nil
 	}
-	return nil
+	e := &t.Errors[0]
+	return fmt.Errorf("%s: %d times %s", e.Op, e.N, e.Text)
 }
 
 // writeTries writes which scenarios ran on which server.
 func writeTries(b *strings.Builder, all []*try) {
-	b.WriteString("\nEach scenario of `fastftps bench` on each server, for a second (– : the server has no such mode):\n\n| scenario | mode |")
-	for _, p := range products {
-		fmt.Fprintf(b, " %s |", p.name)
-	}
-	b.WriteString("\n|---|---|" + strings.Repeat("---|", len(products)) + "\n")
+	b.WriteString("\nEach scenario of `fastftps bench` on each server, for a second (– : the server has no such mode):\n\n")
+	writeHead(b, "scenario", "mode")
 	for _, t := range all {
 		fmt.Fprintf(b, "| %s | %s |", t.scenario, t.mode)
 		for _, p := range products {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"fastftps/storage"
 )
 
@@ -32,12 +34,7 @@ func infoOfFile(fi fs.FileInfo, name string) storage.Info {
 // directory that was opened in an os.Root package os examines each entry that it
 // lists, which costs many times the listing.
 func unrooted(d *os.File) (*os.File, error) {
-	syscall.ForkLock.RLock()
-	fd, err := syscall.Dup(int(d.Fd()))
-	if err == nil {
-		syscall.CloseOnExec(fd)
-	}
-	syscall.ForkLock.RUnlock()
+	fd, err := unix.FcntlInt(d.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	d.Close() // nothing was written
 	if err != nil {
 		return nil, err

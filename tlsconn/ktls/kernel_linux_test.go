@@ -60,6 +60,17 @@ func pair(t *testing.T) (near, far *net.TCPConn, raw syscall.RawConn) {
 	return near, far, raw
 }
 
+// started is pair with the kernel sealing at the near end.
+func started(t *testing.T, k Key) (near, far *net.TCPConn, raw syscall.RawConn, s *Sender) {
+	t.Helper()
+	near, far, raw = pair(t)
+	s, err := Start(raw, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return near, far, raw, s
+}
+
 // A kernel that refuses leaves the connection as it was.
 func TestStartRefused(t *testing.T) {
 	eachKind(t, func(t *testing.T, k Key) {
@@ -85,13 +96,10 @@ func TestStartRefused(t *testing.T) {
 func TestKernelFlush(t *testing.T) {
 	needKernel(t)
 	eachKind(t, func(t *testing.T, k Key) {
-		near, far, raw := pair(t)
-		s, err := Start(raw, k)
-		if err != nil {
-			t.Fatal(err)
-		}
+		near, far, raw, s := started(t, k)
 		sent := fill(t, raw, s)
 		var held bool
+		var err error
 		raw.Control(func(fd uintptr) { held, err = s.holds(int(fd)) })
 		if !held || err != nil {
 			t.Fatalf("TCP has all %d bytes, %v: nothing is tested", sent, err)
@@ -115,11 +123,7 @@ func TestKernelFlushLast(t *testing.T) {
 	needKernel(t)
 	held := false
 	eachKind(t, func(t *testing.T, k Key) {
-		near, far, raw := pair(t)
-		s, err := Start(raw, k)
-		if err != nil {
-			t.Fatal(err)
-		}
+		near, far, raw, s := started(t, k)
 		sent := fill(t, raw, s)
 		sealed := lastRecord(t, raw, far)
 		s.Sent(2)
@@ -202,11 +206,7 @@ func fill(t *testing.T, raw syscall.RawConn, s *Sender) (sent int) {
 func TestKernelFlushReset(t *testing.T) {
 	needKernel(t)
 	eachKind(t, func(t *testing.T, k Key) {
-		_, far, raw := pair(t)
-		s, err := Start(raw, k)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, far, raw, s := started(t, k)
 		fill(t, raw, s)
 		far.SetLinger(0)
 		far.Close()

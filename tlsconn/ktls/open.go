@@ -11,7 +11,8 @@ import (
 )
 
 // openAll opens records up to close_notify, and returns their content and whether
-// that came, as the last one.
+// that came, as the last one. It shares nothing with the opener of tlsconn, which
+// stands above this package: the probe and the tests judge the kernel by the RFCs.
 func openAll(k Key, sealed []byte) (content []byte, notified bool, err error) {
 	block, err := aes.NewCipher(k.Key)
 	if err != nil {
