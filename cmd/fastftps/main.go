@@ -46,6 +46,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "serve" {
 		loosenTimers()
+		paceCollector()
 	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
