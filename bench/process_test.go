@@ -63,6 +63,39 @@ func TestTree(t *testing.T) {
 	}
 }
 
+// TestTreeNewborn: memory counts processes born since the last look at all, however soon
+// after it they are asked for.
+func TestTreeNewborn(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `read x; sh -c 'echo born; read x' ; true`)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tree := newTree(cmd.Process.Pid)
+	tree.usage()
+	tree.next = time.Now().Add(time.Hour) // as if a look took minutes
+	if _, err := in.Write([]byte("\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if m := tree.memory(); m.processes != 2 {
+		t.Errorf("got %+v, want the child too", m)
+	}
+	in.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTreeUnwaited: children that nobody waits for do not get lost.
 func TestTreeUnwaited(t *testing.T) {
 	tree := newTree(1 << 30)

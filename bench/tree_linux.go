@@ -82,8 +82,9 @@ func (t *tree) usage() usage {
 	return u
 }
 
-// memory returns what the tree holds now.
+// memory returns what the tree holds now, newborn processes included: it looks at all.
 func (t *tree) memory() (m memory) {
+	t.next = time.Time{}
 	for pid := range t.scan() {
 		m.processes++
 		m.pss += pssOf(pid)
@@ -93,7 +94,7 @@ func (t *tree) memory() (m memory) {
 }
 
 // scan reads the tree. Who belongs to it can be found out only by looking at all
-// processes of the machine; where there are many that is not done every time.
+// processes of the machine; where there are many, usage does not do it every time.
 func (t *tree) scan() map[int]process {
 	now := time.Now()
 	if now.Before(t.next) {

@@ -51,7 +51,7 @@ func rows(scenarios string) []row {
 		}
 	}
 	add("idle session, TLS", "KiB PSS", explicit, kibPerSession, "-s", "idle", "--hold", "1000")
-	add("half a ClientHello", "KiB PSS", explicit, kibPerSession, "-s", "stalled", "--hold", "1000")
+	add("stalled peer, TLS", "KiB PSS", explicit, kibPerSession, "-s", "stalled", "--hold", "1000")
 	return all
 }
 
