@@ -37,6 +37,8 @@ type options struct {
 	duration string
 	only     *regexp.Regexp
 	out      string
+
+	runs int // of servers, for the next one's port
 }
 
 func parse() (*options, error) {
@@ -67,30 +69,35 @@ func run(ctx context.Context) error {
 	if err := errors.Join(os.MkdirAll(scenarios, 0o755), o.makeTree(), o.makeSecrets(), prepare(&o.place, scenarios)); err != nil {
 		return err
 	}
-	var chosen []row
-	for _, r := range rows(scenarios) {
-		if o.only.MatchString(r.name) {
-			chosen = append(chosen, r)
-		}
-	}
-	t := newTable(chosen)
+	all := rows(scenarios)
+	peers := newTable(products, matching(all, o.only))
+	own := newTable(engines, matching(all, o.only, engineRows))
 	for round := range o.rounds {
-		for i := range chosen {
-			// Each round begins with another server, so that none always
-			// has the warm or the cold machine.
-			for j := range products {
-				p := products[(round+j)%len(products)]
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				o.measure(ctx, t, round, i, p)
+		for _, t := range []*table{peers, own} {
+			if err := o.measureAll(ctx, t, round); err != nil {
+				return err
 			}
 		}
 	}
+	var grid []*try
 	if o.only.String() == "" {
-		t.tries = o.tryAll(ctx)
+		grid = o.tryAll(ctx)
 	}
-	return t.write(o)
+	return o.writePage(peers, own, grid)
+}
+
+// measureAll runs each row once on each server. Each round begins with another server,
+// so that none always has the warm or the cold machine.
+func (o *options) measureAll(ctx context.Context, t *table, round int) error {
+	for i := range t.rows {
+		for j := range t.products {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			o.measure(ctx, t, round, i, t.products[(round+j)%len(t.products)])
+		}
+	}
+	return nil
 }
 
 // makeTree makes the folder that is served. Everybody may write to it, for the
@@ -130,7 +137,7 @@ func (o *options) measure(ctx context.Context, t *table, round, i int, p product
 		t.note(i, p.name, 0, errors.New("no implicit mode"))
 		return
 	}
-	rep, err := o.once(ctx, (round*len(t.rows)+i)*10, r, p)
+	rep, err := o.once(ctx, r, p)
 	var v float64
 	if err == nil {
 		err = failures(&rep.Targets[0])
@@ -153,16 +160,16 @@ func orNothing(err error) any {
 }
 
 // once runs the generator, which starts the server and ends it.
-func (o *options) once(ctx context.Context, offset int, r *row, p product) (*report.Report, error) {
-	port := basePort + offset%ports
+func (o *options) once(ctx context.Context, r *row, p product) (*report.Report, error) {
+	port := basePort + o.runs*10%ports
+	o.runs++
 	spawn, err := p.command(&o.place, port, r.mode)
 	if err != nil {
 		return nil, err
 	}
 	file := filepath.Join(o.dir, "report.json")
-	args := append([]string{"bench"}, r.args...)
-	args = append(args, "-d", o.duration, "--warmup", "1s", "-q", "--json", file, "-u", user, "--password-file", o.passwordFile(),
-		"--spawn", spawn, string(r.mode)+"://"+addr(port))
+	args := []string{"bench", "-d", o.duration, "--warmup", "1s", "-q", "--json", file, "-u", user, "--password-file", o.passwordFile(), "--spawn", spawn}
+	args = append(append(args, r.args...), string(r.mode)+"://"+addr(port))
 	cmd := exec.CommandContext(ctx, o.ours, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	text, err := cmd.CombinedOutput()

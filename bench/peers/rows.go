@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,6 +55,19 @@ func rows(scenarios string) []row {
 	add("idle session, TLS", "KiB PSS", explicit, kibPerSession, "-s", "idle", "--hold", "1000")
 	add("stalled peer, TLS", "KiB PSS", explicit, kibPerSession, "-s", "stalled", "--hold", "1000")
 	return all
+}
+
+// engineRows matches the rows in which the record layer tells.
+var engineRows = regexp.MustCompile(`^(PROT P (down|up)load, [48] sessions|.* files, TLS resumed|login, TLS full|LIST of 10000 entries)$`)
+
+// matching returns the rows whose name matches all expressions.
+func matching(all []row, exprs ...*regexp.Regexp) (some []row) {
+	for _, r := range all {
+		if !slices.ContainsFunc(exprs, func(e *regexp.Regexp) bool { return !e.MatchString(r.name) }) {
+			some = append(some, r)
+		}
+	}
+	return some
 }
 
 // listings are the sizes of the directories that are listed.

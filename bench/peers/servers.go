@@ -63,6 +63,12 @@ var products = []product{
 	{"pyftpdlib", "python3-pyftpdlib", false, pyftpdlib},
 }
 
+// engines are our server with each record layer on data connections.
+var engines = []product{
+	products[0],
+	{"fastftps, std", "", true, oursStd},
+}
+
 // addr is a port on loopback.
 func addr(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
@@ -89,6 +95,12 @@ func ours(p *place, port int, m mode) (string, error) {
 	return line(p.ours, "serve", p.tree, "-w", "-u", user, "--password-file", p.passwordFile(),
 		"-l", schemes[m]+addr(port), "--cert", p.cert(), "--key", p.cert(), "--set", "state_dir="+p.dir,
 		"--set", "limits.max_sessions_per_ip=0", "--set", "limits.max_sessions=100000"), nil
+}
+
+// oursStd leaves all of TLS to crypto/tls.
+func oursStd(p *place, port int, m mode) (string, error) {
+	command, err := ours(p, port, m)
+	return command + " " + line("--set", "tls.engine=std"), err
 }
 
 // yes is how vsftpd writes a boolean.

@@ -13,17 +13,18 @@ import (
 	"fastftps/bench/report"
 )
 
-// table collects the values of all rounds.
+// table collects the values of all rounds. The first product is the one that the others
+// are compared with.
 type table struct {
-	rows   []row
-	values []map[string][]float64 // by row and product
-	faults []map[string]string    // why there is no value
-	env    report.Env
-	tries  []*try // nil: not made
+	products []product
+	rows     []row
+	values   []map[string][]float64 // by row and product
+	faults   []map[string]string    // why there is no value
+	env      report.Env
 }
 
-func newTable(rows []row) *table {
-	t := &table{rows: rows}
+func newTable(products []product, rows []row) *table {
+	t := &table{products: products, rows: rows}
 	for range rows {
 		t.values = append(t.values, map[string][]float64{})
 		t.faults = append(t.faults, map[string]string{})
@@ -68,15 +69,15 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// ratio is how much better ours is than the best peer: its median over ours. No
-// peer with a value: 0.
+// ratio is how much better the first product is than the best of the others: the other's
+// median over its own. None with a value: 0.
 func (t *table) ratio(i int) (best string, ratio float64) {
-	ours := t.values[i][products[0].name]
+	ours := t.values[i][t.products[0].name]
 	if len(ours) == 0 {
 		return "", 0
 	}
 	least := 0.0
-	for _, p := range products[1:] {
+	for _, p := range t.products[1:] {
 		if v := t.values[i][p.name]; len(v) > 0 {
 			if m := spreadOf(v).median; best == "" || m < least {
 				best, least = p.name, m
@@ -89,8 +90,8 @@ func (t *table) ratio(i int) (best string, ratio float64) {
 	return best, ratio
 }
 
-// write writes the page.
-func (t *table) write(o *options) error {
+// writePage writes what was found.
+func (o *options) writePage(peers, own *table, grid []*try) error {
 	out := io.Writer(os.Stdout)
 	if o.out != "" {
 		f, err := os.Create(o.out)
@@ -100,11 +101,12 @@ func (t *table) write(o *options) error {
 		defer f.Close()
 		out = f
 	}
-	_, err := io.WriteString(out, t.page(o))
+	_, err := io.WriteString(out, o.page(peers, own, grid))
 	return err
 }
 
-func (t *table) page(o *options) string {
+func (o *options) page(peers, own *table, grid []*try) string {
+	env := &peers.env
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Performance beside the peers
 
@@ -118,7 +120,7 @@ difference on this machine.
 | machine | %s, %d cores, %d MiB |
 | system | %s %s, %s, TCP %s, files on a tmpfs, loopback in a network namespace of its own |
 | fastftps | %s %s, %s |
-`, time.Now().UTC().Format("2006-01-02"), o.rounds, o.duration, t.env.CPU, t.env.Cores, t.env.MemoryMiB, t.env.OS, t.env.Kernel, t.env.Arch, t.env.Congestion, t.env.Version, t.env.Revision, t.env.Go)
+`, time.Now().UTC().Format("2006-01-02"), o.rounds, o.duration, env.CPU, env.Cores, env.MemoryMiB, env.OS, env.Kernel, env.Arch, env.Congestion, env.Version, env.Revision, env.Go)
 	for _, p := range products[1:] {
 		v, err := o.version(p.pkg)
 		if err != nil {
@@ -131,15 +133,25 @@ All use the same ECDSA P-256 certificate and the same tree, ask for no resumptio
 limits lifted; ` + "`bench/peers/servers.go`" + ` holds the configurations.
 
 `)
-	t.writeRows(&b)
-	if t.tries != nil {
-		writeTries(&b, t.tries)
+	peers.writeRows(&b, "best peer")
+	if len(own.rows) > 0 {
+		b.WriteString(`
+## The record layer
+
+The same for our server alone: with its own record layer (` + "`tls.engine = \"fast\"`" + `, the default), and with all of TLS left to
+crypto/tls (` + "`std`" + `).
+
+`)
+		own.writeRows(&b, "std to fast")
+	}
+	if grid != nil {
+		writeTries(&b, grid)
 	}
 	return b.String()
 }
 
-func (t *table) writeRows(b *strings.Builder) {
-	writeHead(b, "work", "unit", "best peer")
+func (t *table) writeRows(b *strings.Builder, beside string) {
+	writeHead(b, t.products, "work", "unit", beside)
 	var notes []string
 	for i, r := range t.rows {
 		beside := "–"
@@ -147,7 +159,7 @@ func (t *table) writeRows(b *strings.Builder) {
 			beside = fmt.Sprintf("**%.2f** %s", ratio, best)
 		}
 		fmt.Fprintf(b, "| %s | %s | %s |", r.name, r.unit, beside)
-		for _, p := range products {
+		for _, p := range t.products {
 			switch v := t.values[i][p.name]; {
 			case len(v) > 0:
 				fmt.Fprintf(b, " %s |", spreadOf(v))
@@ -170,7 +182,7 @@ func (t *table) writeRows(b *strings.Builder) {
 }
 
 // writeHead begins a table with these columns and one for each product.
-func writeHead(b *strings.Builder, columns ...string) {
+func writeHead(b *strings.Builder, products []product, columns ...string) {
 	for _, p := range products {
 		columns = append(columns, p.name)
 	}

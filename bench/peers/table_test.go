@@ -4,6 +4,8 @@ package main
 
 import (
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +31,7 @@ func TestSpread(t *testing.T) {
 // TestTable: the ratio is that of the medians to the best peer; what could not be
 // measured is said, and is no zero.
 func TestTable(t *testing.T) {
-	tab := newTable([]row{
+	tab := newTable(products, []row{
 		{name: "download", unit: "CPU s/GB", mode: explicit, args: []string{"-s", "/tmp/x/list.toml"}},
 		{name: "implicit", unit: "CPU s/GB", mode: implicit},
 	})
@@ -47,8 +49,9 @@ func TestTable(t *testing.T) {
 		t.Errorf("without a peer: got %q, %v", best, ratio)
 	}
 	var b strings.Builder
-	tab.writeRows(&b)
+	tab.writeRows(&b, "best peer")
 	for _, want := range []string{
+		"| work | unit | best peer | fastftps | vsftpd |",
 		"| download | CPU s/GB | **1.50** Pure-FTPd | 0.500 (0.400–0.600) | 1.00 (0.800–1.20) | – | 0.750 (0.600–0.900) | – |",
 		"| implicit | CPU s/GB | – | 1.00 (1.00–1.00) | – | – | – | – |",
 		"`-s list.toml ftpes://…`",
@@ -75,6 +78,21 @@ func TestRows(t *testing.T) {
 		if v, err := r.value(full); err != nil || v != want[r.unit] {
 			t.Errorf("%s: got %v, %v, want %v", r.name, v, err, want[r.unit])
 		}
+	}
+}
+
+// TestEngineRows: a row renamed must not drop out of the comparison of engines.
+func TestEngineRows(t *testing.T) {
+	var names []string
+	for _, r := range matching(rows(""), engineRows) {
+		names = append(names, r.name)
+	}
+	want := []string{"PROT P download, 8 sessions", "PROT P upload, 4 sessions", "1 KiB files, TLS resumed", "64 KiB files, TLS resumed", "login, TLS full", "LIST of 10000 entries"}
+	if !slices.Equal(names, want) {
+		t.Errorf("got %q, want %q", names, want)
+	}
+	if none := matching(rows(""), engineRows, regexp.MustCompile("idle")); len(none) > 0 {
+		t.Errorf("got %d rows that match one expression of two", len(none))
 	}
 }
 

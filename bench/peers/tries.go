@@ -31,7 +31,7 @@ func tries() []*try {
 
 // args of the generator. The rude ones hold a few connections only.
 func (t *try) args() []string {
-	args := []string{"-s", t.scenario, "-c", "4"}
+	args := []string{"-s", t.scenario, "-c", "4", "-d", "1s"}
 	if t.scenario == "idle" || t.scenario == "stalled" {
 		args = append(args, "--hold", "100")
 	}
@@ -41,25 +41,23 @@ func (t *try) args() []string {
 // tryAll runs each scenario once on each server.
 func (o *options) tryAll(ctx context.Context) []*try {
 	all := tries()
-	for i, t := range all {
+	for _, t := range all {
 		for _, p := range products {
 			if ctx.Err() != nil {
 				return all
 			}
-			t.results[p.name] = o.tryOne(ctx, ports-10*len(all)+i*10, t, p)
+			t.results[p.name] = o.tryOne(ctx, t, p)
 			fmt.Fprintf(os.Stderr, "%-10s %-6s %-10s %s\n", t.scenario, t.mode, p.name, t.results[p.name])
 		}
 	}
 	return all
 }
 
-func (o *options) tryOne(ctx context.Context, offset int, t *try, p product) string {
+func (o *options) tryOne(ctx context.Context, t *try, p product) string {
 	if !p.has(t.mode) {
 		return "–"
 	}
-	short := *o
-	short.duration = "1s"
-	rep, err := short.once(ctx, offset, &row{name: t.scenario, mode: t.mode, args: t.args()}, p)
+	rep, err := o.once(ctx, &row{name: t.scenario, mode: t.mode, args: t.args()}, p)
 	if err == nil {
 		err = failures(&rep.Targets[0])
 	}
@@ -87,7 +85,7 @@ func failures(t *report.Target) error {
 // writeTries writes which scenarios ran on which server.
 func writeTries(b *strings.Builder, all []*try) {
 	b.WriteString("\nEach scenario of `fastftps bench` on each server, for a second (– : the server has no such mode):\n\n")
-	writeHead(b, "scenario", "mode")
+	writeHead(b, products, "scenario", "mode")
 	for _, t := range all {
 		fmt.Fprintf(b, "| %s | %s |", t.scenario, t.mode)
 		for _, p := range products {
