@@ -1,7 +1,6 @@
 package session
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -173,12 +172,11 @@ func (s *Session) renameTo(arg string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	rename := s.fs.Rename
 	if !s.may(auth.PermModify) {
-		if _, err := s.fs.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-			return reply{}, cmp.Or(err, fs.ErrPermission)
-		}
+		rename = s.fs.RenameNew
 	}
-	return reply{codec.C250FileOK, "Renamed"}, s.fs.Rename(from, to)
+	return reply{codec.C250FileOK, "Renamed"}, rename(from, to)
 }
 
 // fileSize tells how many bytes RETR would send. In TYPE A that is known only

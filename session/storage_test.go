@@ -126,6 +126,13 @@ func (w *watchedFS) Rename(from, to storage.Path) error {
 	return w.FS.Rename(from, to)
 }
 
+func (w *watchedFS) RenameNew(from, to storage.Path) error {
+	if err := w.fail("RenameNew"); err != nil {
+		return err
+	}
+	return w.FS.RenameNew(from, to)
+}
+
 func (w *watchedFS) Chmod(p storage.Path, mode fs.FileMode) error {
 	if err := w.fail("Chmod"); err != nil {
 		return err

@@ -104,6 +104,9 @@ type FS interface {
 	Remove(p Path) error
 	// Rename moves a file or directory and replaces an existing file.
 	Rename(from, to Path) error
+	// RenameNew is Rename for a name that is free: fs.ErrExist when anything
+	// stands there, from itself included.
+	RenameNew(from, to Path) error
 	// Chmod sets the nine permission bits; others in mode are ignored.
 	Chmod(p Path, mode fs.FileMode) error
 	// Chtimes sets the modification time.

@@ -291,7 +291,12 @@ func (m *FS) Remove(p storage.Path) error {
 }
 
 // Rename implements storage.FS.
-func (m *FS) Rename(from, to storage.Path) error {
+func (m *FS) Rename(from, to storage.Path) error { return m.rename(from, to, false) }
+
+// RenameNew implements storage.FS.
+func (m *FS) RenameNew(from, to storage.Path) error { return m.rename(from, to, true) }
+
+func (m *FS) rename(from, to storage.Path, excl bool) error {
 	return m.write("rename", from, func() error {
 		if from == storage.Root || to == storage.Root {
 			return errRoot
@@ -303,6 +308,9 @@ func (m *FS) Rename(from, to storage.Path) error {
 		dst, err := m.findLocked(to, false)
 		if err != nil {
 			return err
+		}
+		if excl && dst.node != nil {
+			return fs.ErrExist
 		}
 		if src.node == dst.node {
 			return nil

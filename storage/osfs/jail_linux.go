@@ -281,12 +281,39 @@ func (j *kernelJail) at(op string, p storage.Path, do func(dir int, name string)
 // Rename implements storage.FS. Between two file systems below the root it is
 // storage.ErrUnsupported: a copy would not be one step.
 func (j *kernelJail) Rename(from, to storage.Path) error {
-	err := j.at("rename", to, func(toDir int, toName string) error {
+	return j.rename(from, to, unix.Renameat)
+}
+
+// RenameNew implements storage.FS.
+func (j *kernelJail) RenameNew(from, to storage.Path) error {
+	return j.rename(from, to, func(fromDir int, fromName string, toDir int, toName string) error {
+		err := unix.Renameat2(fromDir, fromName, toDir, toName, unix.RENAME_NOREPLACE)
+		switch {
+		case err == unix.EEXIST:
+			return fs.ErrExist
+		case err != unix.EINVAL && err != unix.ENOSYS:
+			return err
+		}
+		// Not all file systems know that. EINVAL also stands for a directory that is
+		// to go into itself; Renameat says so again.
+		var st unix.Stat_t
+		switch err := unix.Fstatat(toDir, toName, &st, unix.AT_SYMLINK_NOFOLLOW); err {
+		case nil:
+			return fs.ErrExist
+		case unix.ENOENT:
+			return unix.Renameat(fromDir, fromName, toDir, toName)
+		default:
+			return err
+		}
+	})
+}
+
+func (j *kernelJail) rename(from, to storage.Path, rename func(fromDir int, fromName string, toDir int, toName string) error) error {
+	return j.at("rename", to, func(toDir int, toName string) error {
 		return j.at("rename", from, func(fromDir int, fromName string) error {
-			return renameError(unix.Renameat(fromDir, fromName, toDir, toName))
+			return renameError(rename(fromDir, fromName, toDir, toName))
 		})
 	})
-	return err
 }
 
 // Chmod implements storage.FS. It follows a final link inside the root, then

@@ -280,6 +280,21 @@ func (j *rootJail) Rename(from, to storage.Path) error {
 	return j.fail("rename", from, j.renameError(from, to, err))
 }
 
+// RenameNew implements storage.FS. os.Root has no such call: a name that is taken
+// between the look and the rename is replaced.
+func (j *rootJail) RenameNew(from, to storage.Path) error {
+	if from == storage.Root || to == storage.Root {
+		return j.fail("rename", from, errRoot)
+	}
+	switch _, err := j.root.Lstat(rel(to)); {
+	case err == nil:
+		return j.fail("rename", to, fs.ErrExist)
+	case !errors.Is(err, fs.ErrNotExist):
+		return j.fail("rename", to, err)
+	}
+	return j.Rename(from, to)
+}
+
 // renameError finds the word for a failed rename: os.Root looks at the names
 // before it asks the kernel and then says "file exists" for several things.
 func (j *rootJail) renameError(from, to storage.Path, err error) error {

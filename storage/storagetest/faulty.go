@@ -212,6 +212,11 @@ func (f *Faulty) Rename(from, to storage.Path) error {
 	return f.first(OpRename, func() error { return f.fs.Rename(from, to) })
 }
 
+// RenameNew implements storage.FS. Its fault is Rename's.
+func (f *Faulty) RenameNew(from, to storage.Path) error {
+	return f.first(OpRename, func() error { return f.fs.RenameNew(from, to) })
+}
+
 // Chmod implements storage.FS.
 func (f *Faulty) Chmod(p storage.Path, mode fs.FileMode) error {
 	return f.first(OpChmod, func() error { return f.fs.Chmod(p, mode) })

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"Stat", testStat},
 		{"Mkdir", testMkdir},
 		{"Rename", testRename},
+		{"RenameNew", testRenameNew},
 		{"Change", testChange},
 		{"Errors", testErrors},
 		{"RootIsSafe", testRootIsSafe},
@@ -594,6 +595,35 @@ func testRename(t *testing.T, b Backend) {
 	if got := names(List(t, b.FS, storage.Root, 0, 10)); !slices.Equal(got, []string{"d3", "full"}) {
 		t.Errorf("left: %q", got)
 	}
+}
+
+func testRenameNew(t *testing.T, b Backend) {
+	mkdir(t, b.FS, "/dir")
+	mkdir(t, b.FS, "/empty")
+	WriteFile(t, b.FS, "/one", "1")
+	WriteFile(t, b.FS, "/two", "2")
+	for _, step := range []struct {
+		from, to storage.Path
+		want     error
+	}{
+		{"/one", "/two", fs.ErrExist},
+		{"/one", "/one", fs.ErrExist},
+		{"/one", "/dir", fs.ErrExist},
+		{"/dir", "/empty", fs.ErrExist},
+		{"/none", "/new", fs.ErrNotExist},
+		{"/one", "/none/new", fs.ErrNotExist},
+		{"/dir", "/dir/sub", storage.ErrName},
+		{storage.Root, "/new", fs.ErrPermission},
+		{"/one", storage.Root, fs.ErrPermission},
+		{"/one", "/dir/new", nil},
+		{"/dir", "/moved", nil},
+	} {
+		if err := b.FS.RenameNew(step.from, step.to); !errors.Is(err, step.want) {
+			t.Errorf("%s to %s: got %v, want %v", step.from, step.to, err, step.want)
+		}
+	}
+	wantFile(t, b.FS, "/two", "2")
+	wantFile(t, b.FS, "/moved/new", "1")
 }
 
 func testChange(t *testing.T, b Backend) {
