@@ -19,6 +19,7 @@ import (
 // benchOutput is where a report goes, and what is shown until it is there.
 type benchOutput struct {
 	json, html string
+	tables     tableFiles
 	compare    string
 	maxRegress string
 	quiet      bool
@@ -29,6 +30,7 @@ func (o *benchOutput) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&o.json, "json", "", "write the report as JSON to this file; - is standard output")
 	flags.StringVar(&o.html, "html", "", "write the report as a page to this file")
+	o.tables.register(cmd)
 	flags.StringVar(&o.compare, "compare", "", "compare with this report (JSON or page) of an earlier run")
 	flags.StringVar(&o.maxRegress, "max-regress", "5%", "with --compare: fail if a metric is worse by more than this")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "nothing but errors")
@@ -79,6 +81,9 @@ func (o *benchOutput) write(out io.Writer, r *report.Report) error {
 			return err
 		}
 	}
+	if err := o.tables.write(r); err != nil {
+		return err
+	}
 	switch {
 	case o.json == "-":
 		return report.WriteJSON(out, r)
@@ -86,6 +91,26 @@ func (o *benchOutput) write(out io.Writer, r *report.Report) error {
 		return nil
 	}
 	return report.WriteText(out, r)
+}
+
+// tableFiles are for other programs to draw.
+type tableFiles struct{ csv, hdr string }
+
+func (o *tableFiles) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.csv, "csv", "", "write a line for each second to this file, as CSV")
+	cmd.Flags().StringVar(&o.hdr, "hdr", "", "write all histograms into this folder, as HdrHistogram's percentile tables (.hgrm)")
+}
+
+func (o *tableFiles) write(r *report.Report) error {
+	if o.csv != "" {
+		if err := writeFile(o.csv, func(w io.Writer) error { return report.WriteCSV(w, r) }); err != nil {
+			return err
+		}
+	}
+	if o.hdr != "" {
+		return report.WriteHGRM(o.hdr, r)
+	}
+	return nil
 }
 
 // text is where text may go: not in between the JSON.
@@ -210,6 +235,7 @@ func utf8Terminal() bool {
 // benchReportCommand draws reports that were stored.
 func benchReportCommand() *cobra.Command {
 	var html, maxRegress string
+	var tables tableFiles
 	cmd := &cobra.Command{
 		Use:   "report A.json [B.json]",
 		Short: "Draw a stored report, or compare two",
@@ -227,15 +253,16 @@ func benchReportCommand() *cobra.Command {
 			if err != nil {
 				return usagef("--max-regress: %w", err)
 			}
-			return drawReports(cmd.OutOrStdout(), html, bound, args)
+			return drawReports(cmd.OutOrStdout(), html, &tables, bound, args)
 		},
 	}
 	cmd.Flags().StringVar(&html, "html", "", "write the page to this file (default: text to standard output)")
+	tables.register(cmd)
 	cmd.Flags().StringVar(&maxRegress, "max-regress", "5%", "with two reports: fail if a metric of B is worse by more than this")
 	return cmd
 }
 
-func drawReports(out io.Writer, html string, maxRegress float64, files []string) error {
+func drawReports(out io.Writer, html string, tables *tableFiles, maxRegress float64, files []string) error {
 	var rs []*report.Report
 	for _, name := range files {
 		r, err := report.ReadFile(name)
@@ -248,6 +275,9 @@ func drawReports(out io.Writer, html string, maxRegress float64, files []string)
 		if err := writeFile(html, func(w io.Writer) error { return report.Render(w, rs...) }); err != nil {
 			return err
 		}
+	}
+	if err := tables.write(rs[len(rs)-1]); err != nil {
+		return err
 	}
 	if len(rs) == 2 {
 		return compareReports(out, rs[0], rs[1], maxRegress)

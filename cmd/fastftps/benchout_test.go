@@ -37,6 +37,7 @@ func storedReport(t *testing.T, name string, p50 float64) string {
 func TestBenchReport(t *testing.T) {
 	old, same, slow := storedReport(t, "old.html", 1e-3), storedReport(t, "same.json", 1.04e-3), storedReport(t, "slow.json", 1.3e-3)
 	page := filepath.Join(t.TempDir(), "out.html")
+	table := filepath.Join(t.TempDir(), "series.csv")
 	none := filepath.Join(t.TempDir(), "none.json")
 	for _, row := range []struct {
 		name     string
@@ -46,6 +47,8 @@ func TestBenchReport(t *testing.T) {
 	}{
 		{"text", []string{old}, exitOK, "retr       5,000  500/s  50.0  service  1.00ms", ""},
 		{"page", []string{old, "--html", page}, exitOK, "", ""},
+		{"tables", []string{old, "--csv", table, "--hdr", filepath.Dir(table)}, exitOK, "", ""},
+		{"no folder for tables", []string{old, "--csv", none + "/x"}, exitFailure, "", "none.json/x: no such file"},
 		{"no regression", []string{old, same}, exitOK, "PASS  none of", ""},
 		{"regression", []string{old, slow}, exitCheck, "retr.service.p50     1.00ms     1.30ms    +30%  REGRESSED", "3 metrics are worse by more than 5%, as retr.service.p50"},
 		{"wide bound", []string{old, slow, "--max-regress", "0.5"}, exitOK, "PASS", ""},
@@ -60,6 +63,9 @@ func TestBenchReport(t *testing.T) {
 		if code != row.code || !strings.Contains(out.String(), row.out) || !strings.Contains(errOut.String(), row.err) {
 			t.Errorf("%s: got %d, %s, %s; want %d, %q, %q", row.name, code, out.String(), errOut.String(), row.code, row.out, row.err)
 		}
+	}
+	if data, err := os.ReadFile(table); err != nil || !strings.HasPrefix(string(data), "target,t,ops,") {
+		t.Errorf("the table: got %q, %v", data, err)
 	}
 	if r, err := report.ReadFile(page); err != nil || r.Targets[0].Ops[0].Rate != 500 {
 		t.Errorf("the page: got %v, %v", r, err)
