@@ -349,6 +349,7 @@ func (c *conn) handle(ev event, r *session.Result) {
 		c.stuck = false
 	}
 	if ev&evResult != 0 {
+		c.seen = c.engine.now() // the idle limit rested
 		c.then(c.sess.TransferDone(*r))
 	}
 	if ev&evSlot != 0 && c.slot == slotWaiting {
@@ -451,6 +452,7 @@ func (c *conn) work(kind session.Action) {
 		defer c.recoverTurn()
 		for c.act == kind {
 			c.sess.Work()
+			c.seen = c.engine.now() // whatever took long was not the client
 			c.renewLogin()
 			c.act = c.sess.Resume()
 		}

@@ -194,6 +194,37 @@ func quiet(loggedIn bool) drive {
 	}
 }
 
+// TestIdleRests: the time of a transfer, and of a command that takes long, is no idle
+// time: the limit starts anew at their end.
+func TestIdleRests(t *testing.T) {
+	for _, reactor := range reactors {
+		t.Run(reactor, func(t *testing.T) {
+			s := start(t, func(c *Config) { c.Reactor, c.IdleTimeout, c.Data.Stall = reactor, time.Minute, time.Hour })
+			s.t = t
+			c := s.login(session.Plain, nil)
+			data, err := c.Begin("STOR x", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			await(t, "it runs", func() bool { return s.plane.Stats().Running.Load() == 1 })
+			began := time.Now()
+			s.sweep(began.Add(2 * time.Minute))
+			if err := data.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := c.ReadReply(); err != nil || r.Code != 226 {
+				t.Fatalf("got %v, %v, want 226", r, err)
+			}
+			s.sweep(began.Add(2*time.Minute + 50*time.Second))
+			expect(t, c, "NOOP", 200)
+			s.sweep(began.Add(5 * time.Minute))
+			if r, err := c.ReadReply(); err != nil || r.Code != 421 {
+				t.Errorf("got %v, %v, want 421", r, err)
+			}
+		})
+	}
+}
+
 func halfHellos(t *testing.T, s *server, edge func()) {
 	c := s.halfHello(session.Implicit)
 	defer c.Close()

@@ -131,11 +131,11 @@ func (s *Session) siteUtime(arg string) (reply, error) {
 // longUtime reads the form with three times from its end, for the path may
 // have spaces.
 func longUtime(arg string) (t time.Time, path string, ok bool) {
-	rest, ok := strings.CutSuffix(strings.ToUpper(arg), " UTC")
-	if !ok {
+	n := len(arg) - len(" UTC")
+	if n < 0 || !strings.EqualFold(arg[n:], " UTC") {
 		return t, "", false
 	}
-	rest = arg[:len(rest)]
+	rest := arg[:n]
 	var stamps [3]time.Time // creation, modification, access
 	for i := range stamps {
 		space := strings.LastIndexByte(rest, ' ')
