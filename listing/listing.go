@@ -41,6 +41,15 @@ const (
 	mayPurge Rights = 1 << 15 // remove what is in a directory that stays itself
 )
 
+// Top returns what r allows on the top of a tree: it can be neither removed nor renamed,
+// but what is in it can.
+func (r Rights) Top() Rights {
+	if r&MayDelete != 0 {
+		r |= mayPurge
+	}
+	return r &^ (MayDelete | MayRename)
+}
+
 // recent is how far back LIST shows the time of day instead of the year, and
 // soon how far ahead a clock may be.
 const (

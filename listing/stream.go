@@ -131,10 +131,7 @@ func openDir(f storage.FS, p storage.Path, arg, pattern string, info *storage.In
 func appendSelf(dst []byte, p storage.Path, info *storage.Info, o *Options) []byte {
 	may := o.Rights
 	if p == storage.Root {
-		if may&MayDelete != 0 {
-			may |= mayPurge
-		}
-		may &^= MayDelete | MayRename
+		may = may.Top()
 	}
 	dst = appendFacts(dst, info, "cdir", o.Facts, may)
 	return append(dst, " .\r\n"...)

@@ -107,21 +107,25 @@ const toEnd = 1<<63 - 1
 
 // hashFile computes the selected digest of a file, or of the part that RANG
 // selected, and answers "SHA-256 0-99 hex path", with the first and the last
-// byte of the range.
+// byte of the range. WinSCP puts a path with spaces between quotes.
 func (s *Session) hashFile(arg string) (reply, error) {
 	part := span{0, toEnd}
 	if s.rangeEnd > 0 {
 		part = span{s.restart, s.rangeEnd}
 		s.restart, s.rangeEnd = 0, 0
 	}
-	sum, part, err := s.digest(s.hash, arg, part)
+	sum, done, err := s.digest(s.hash, arg, part)
+	if path, rest, ok := cutQuoted(arg); ok && rest == "" && errors.Is(err, fs.ErrNotExist) {
+		sum, done, err = s.digest(s.hash, path, part)
+		arg = path
+	}
 	switch {
 	case errors.Is(err, storage.ErrIsDir):
 		return reply{codec.C553BadName, "Is a directory"}, nil
 	case err != nil:
 		return s.digestReply(err)
 	}
-	text := fmt.Appendf(nil, "%s %d-%d %x ", s.hash, part.start, max(part.start, part.end-1), sum)
+	text := fmt.Appendf(nil, "%s %d-%d %x ", s.hash, done.start, max(done.start, done.end-1), sum)
 	return reply{codec.C213File, string(codec.AppendSafe(text, arg))}, nil
 }
 

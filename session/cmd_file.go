@@ -105,8 +105,6 @@ func (s *Session) makeDir(arg string) (reply, error) {
 }
 
 // maskDir takes from a new directory the permission bits that the umask takes.
-// Where there is nothing to take its mode is left alone, for on some systems
-// setting it would end the inheritance of the group.
 func (s *Session) maskDir(p storage.Path) error {
 	info, err := s.fs.Stat(p)
 	if err != nil {

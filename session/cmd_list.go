@@ -58,12 +58,11 @@ func (s *Session) startListing(verb codec.Verb, arg string, o listing.Options) (
 // calls it.
 func (s *Session) globLimit() { s.limit(metrics.LimitMaxGlob) }
 
-// rights is what the perm fact of p may show. The top of the tree cannot be
-// renamed.
+// rights is what the perm fact of p may show.
 func (s *Session) rights(p storage.Path) listing.Rights {
 	may := listing.Rights(s.user.Perms)
 	if p == storage.Root {
-		may &^= listing.MayRename
+		return may.Top()
 	}
 	return may
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"fastftps/auth"
 	"fastftps/codec"
 	"fastftps/metrics"
 )
@@ -76,7 +77,7 @@ func (s *Session) admit(verb codec.Verb, arg []byte, lineErr error) (*command, r
 		return nil, reply{codec.C530NotLoggedIn, "Please log in with USER and PASS"}, Continue
 	case row.argMissing(arg), row.flags&argNone != 0 && len(bytes.TrimSpace(arg)) > 0:
 		return nil, reply{codec.C501BadArgument, "Usage: " + row.usage}, Continue
-	case s.state == stateReady && s.user.Perms&row.perm != row.perm:
+	case s.state == stateReady && !s.may(row.needs(arg)):
 		return nil, reply{row.denial(), "Permission denied"}, Continue
 	case row.flags&opensData != 0 && s.cfg.RequireProt && s.prot != Private:
 		return nil, reply{codec.C521NeedsProtection, "Data connections need protection: send PROT P"}, Continue
@@ -84,6 +85,15 @@ func (s *Session) admit(verb codec.Verb, arg []byte, lineErr error) (*command, r
 		return nil, reply{codec.C425NoData, "Use PORT or PASV first"}, Continue
 	}
 	return row, reply{}, Continue
+}
+
+// needs is what a user must be allowed to do. STAT without a path is about the session,
+// not about files.
+func (c *command) needs(arg []byte) auth.Perm {
+	if c.flags&blockArg != 0 && len(arg) == 0 {
+		return 0
+	}
+	return c.perm
 }
 
 // argMissing reports whether the row needs an argument and there is none. A

@@ -463,6 +463,8 @@ func TestPermissions(t *testing.T) {
 		{"names without", all &^ auth.PermList, []string{"NLST"}, "550"},
 		{"facts without", all &^ auth.PermList, []string{"MLSD"}, "550"},
 		{"fact without", all &^ auth.PermList, []string{"MLST a.txt"}, "550"},
+		{"status of files without", all &^ auth.PermList, []string{"STAT a.txt"}, "550"},
+		{"status without", all &^ auth.PermList, []string{"STAT"}, "211"},
 		{"size without", all &^ auth.PermList, []string{"SIZE a.txt"}, "550"},
 		{"time without", all &^ auth.PermList, []string{"MDTM a.txt"}, "550"},
 		{"walk without", all &^ auth.PermList, []string{"CWD dir"}, "550"},

@@ -3,6 +3,7 @@ package osfs_test
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -340,4 +341,30 @@ func BenchmarkCreate1K(b *testing.B) {
 			})
 		})
 	}
+}
+
+// TestGroupInherited: a directory that gives its group to what is made in it still does so
+// after its mode was set, and so does one that was made in it.
+func TestGroupInherited(t *testing.T) {
+	eachVariant(t, func(t *testing.T, host string, jail storage.FS) {
+		if err := os.Chmod(host, 0o775|fs.ModeSetgid|fs.ModeSticky); err != nil {
+			t.Fatal(err)
+		}
+		if err := jail.Mkdir("/made"); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range []storage.Path{storage.Root, "/made"} {
+			before, err := os.Stat(filepath.Join(host, string(p)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := jail.Chmod(p, 0o750); err != nil {
+				t.Fatal(err)
+			}
+			after, err := os.Stat(filepath.Join(host, string(p)))
+			if want := before.Mode()&^fs.ModePerm | 0o750; err != nil || after.Mode() != want || want&fs.ModeSetgid == 0 {
+				t.Errorf("%s: got %v, %v, want %v", p, after.Mode(), err, want)
+			}
+		}
+	})
 }

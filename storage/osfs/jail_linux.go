@@ -318,9 +318,17 @@ func (j *kernelJail) rename(from, to storage.Path, rename func(fromDir int, from
 
 // Chmod implements storage.FS. It follows a final link inside the root, then
 // works on the descriptor, so a link that is swapped meanwhile cannot redirect it.
+// A directory keeps what lets files in it inherit its group, and its sticky bit.
 func (j *kernelJail) Chmod(p storage.Path, mode fs.FileMode) error {
 	return j.change("chmod", p, func(fd int) error {
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err != nil {
+			return err
+		}
 		perm := uint32(mode & fs.ModePerm)
+		if st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			perm |= st.Mode & (unix.S_ISGID | unix.S_ISVTX)
+		}
 		err := unix.Fchmodat(fd, "", perm, unix.AT_EMPTY_PATH)
 		if err == unix.EOPNOTSUPP { // before Linux 6.6
 			err = unix.Chmod(procFD(fd), perm)

@@ -311,9 +311,20 @@ func (j *rootJail) renameError(from, to storage.Path, err error) error {
 	return renameError(err)
 }
 
-// Chmod implements storage.FS.
+// Chmod implements storage.FS. A directory keeps what lets files in it inherit its group,
+// and its sticky bit.
 func (j *rootJail) Chmod(p storage.Path, mode fs.FileMode) error {
-	return j.change("chmod", p, func(f *os.File) error { return f.Chmod(mode & fs.ModePerm) })
+	return j.change("chmod", p, func(f *os.File) error {
+		fi, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		mode := mode & fs.ModePerm
+		if fi.IsDir() {
+			mode |= fi.Mode() & (fs.ModeSetgid | fs.ModeSticky)
+		}
+		return f.Chmod(mode)
+	})
 }
 
 // Chtimes implements storage.FS.
