@@ -112,7 +112,7 @@ func (e *Engine) newConn(ln *listener, ep endpoint) *conn {
 	}
 	e.conns.add(c)
 	if e.draining.Load() { // Shutdown may have looked before
-		c.leave(evDrain)
+		c.leave(evDrain, nil)
 	}
 	e.metrics.Connections[metricMode(ln.Mode)].Inc()
 	e.metrics.Sessions[c.counted].Inc()
@@ -210,24 +210,28 @@ func (c *conn) closed() {
 
 // post leaves an event and runs the connection if nobody does.
 func (c *conn) post(ev event) {
-	if c.leave(ev) {
+	if c.leave(ev, nil) {
 		c.run()
 	}
 }
 
 // postLater is post for callers that must not run a connection themselves.
 func (c *conn) postLater(ev event) {
-	if c.leave(ev) {
+	if c.leave(ev, nil) {
 		c.engine.cpu.submit(c.run)
 	}
 }
 
-// leave puts ev into the mailbox and reports whether the caller is now the
-// owner.
-func (c *conn) leave(ev event) bool {
+// leave puts ev into the mailbox, with the result of a transfer if it has one, and
+// reports whether the caller is now the owner. The two come together: an owner may
+// take what is there at any time.
+func (c *conn) leave(ev event, r *session.Result) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.box.events |= ev
+	if r != nil {
+		c.box.result = r
+	}
 	if c.box.owned {
 		return false
 	}
@@ -237,10 +241,9 @@ func (c *conn) leave(ev event) bool {
 
 // transferDone is called by the data plane when the transfer has ended.
 func (c *conn) transferDone(r session.Result) {
-	c.mu.Lock()
-	c.box.result = &r
-	c.mu.Unlock()
-	c.post(evResult)
+	if c.leave(evResult, &r) {
+		c.run()
+	}
 }
 
 // run moves the connection on until it waits for something. The caller is the

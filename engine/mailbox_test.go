@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,4 +141,32 @@ func (s *server) clogged() (*net.TCPConn, *conn) {
 		s.t.Fatal(err)
 	}
 	return tcp, c
+}
+
+// TestResultWithItsEvent: whoever takes the events out of the mailbox finds the result of
+// a transfer and its event, or neither. An owner that took the one without the other lost
+// the reply of the transfer, and met the other in its next turn.
+func TestResultWithItsEvent(t *testing.T) {
+	c := new(conn)
+	c.box.owned = true // by this test: nobody else runs the connection
+	var got atomic.Int64
+	const results = 20000
+	go func() {
+		for i := range int64(results) {
+			c.transferDone(session.Result{Bytes: i})
+			for got.Load() <= i {
+				runtime.Gosched()
+			}
+		}
+	}()
+	for got.Load() < results {
+		switch ev, r := c.events(); {
+		case (ev&evResult != 0) != (r != nil):
+			t.Fatalf("event %v, result %v", ev, r)
+		case r != nil && r.Bytes != got.Load():
+			t.Fatalf("result %d, want %d", r.Bytes, got.Load())
+		case r != nil:
+			got.Add(1)
+		}
+	}
 }
