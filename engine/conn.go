@@ -348,6 +348,9 @@ func (c *conn) handle(ev event, r *session.Result) {
 	if ev == 0 {
 		return
 	}
+	if ev&evClosed != 0 {
+		defer c.teardown() // comes once: whatever else fails
+	}
 	if ev&evFlushed != 0 {
 		c.stuck = false
 	}
@@ -376,9 +379,6 @@ func (c *conn) handle(ev event, r *session.Result) {
 	}
 	if c.draining && c.phase < phaseLinger && !c.transferring() {
 		c.stop("Server is going down")
-	}
-	if ev&evClosed != 0 {
-		c.teardown()
 	}
 }
 

@@ -143,8 +143,10 @@ func (c *conn) endSession() {
 	c.plain = nil
 }
 
-// teardown ends everything once the socket is gone.
+// teardown ends everything once the socket is gone. Nothing keeps it from counting the
+// connection out: no second event would come to do it.
 func (c *conn) teardown() {
+	defer c.countOut()
 	if c.why == "" {
 		c.why = "closed by peer"
 	}
@@ -156,6 +158,10 @@ func (c *conn) teardown() {
 		c.tls.Close()
 		c.tls = nil
 	}
+}
+
+// countOut takes the connection off the books.
+func (c *conn) countOut() {
 	c.engine.left(c)
 	c.engine.metrics.Sessions[c.counted].Dec()
 	c.counted = gone

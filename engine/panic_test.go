@@ -98,6 +98,39 @@ func TestPanicCostsOneSession(t *testing.T) {
 	})
 }
 
+// trapEnd panics when it is closed.
+type trapEnd struct{ storage.FS }
+
+// Close implements storage.FS.
+func (f trapEnd) Close() error {
+	f.FS.Close()
+	panic("trap")
+}
+
+// TestPanicAtEnd: a fault that strikes when the socket is gone costs no place among the
+// sessions.
+func TestPanicAtEnd(t *testing.T) {
+	eachReactor(t, func(c *Config) {
+		c.Session.OpenFS = func(_ context.Context, u *auth.User) (storage.FS, error) {
+			fs, err := osfs.New(u.Home, osfs.Options{})
+			return trapEnd{fs}, err
+		}
+	}, func(t *testing.T, s *server) {
+		for _, m := range modes {
+			s.login(m, nil).Close()
+		}
+		await(t, "all are gone", func() bool { return s.Sessions() == 0 })
+		await(t, "none is admitted", func() bool {
+			s.admission.mu.Lock()
+			defer s.admission.mu.Unlock()
+			return s.admission.total == 0
+		})
+		for state := range s.metrics.Sessions {
+			await(t, "none is on the gauge", func() bool { return s.metrics.Sessions[state].Load() == 0 })
+		}
+	})
+}
+
 // strike sends commands of which the last one panics: 421, and the end.
 func (s *server) strike(t *testing.T, m session.Mode, lines ...string) {
 	t.Helper()
