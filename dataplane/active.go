@@ -7,18 +7,22 @@ import (
 
 // dial connects to the peer's port from the local address of the control
 // connection. An implicit session's connection comes from the source port that
-// is configured ([MS-FTPS] section 1.9), or from any if that one cannot be had.
+// is configured ([MS-FTPS] section 1.9), or from any if that one cannot be had. The
+// time limit counts the wait for a slot.
 func (t *transfer) dial() (*net.TCPConn, error) {
 	p := t.plane
-	select {
-	case p.dials <- struct{}{}:
-		defer func() { <-p.dials }()
-	case <-t.quit:
-		return nil, context.Canceled
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg().DialTimeout)
 	defer cancel()
 	t.onStop(cancel)
+	select {
+	case p.dials <- struct{}{}:
+		defer func() { <-p.dials }()
+	case <-ctx.Done():
+		if ctx.Err() == context.DeadlineExceeded {
+			p.stats.ConnectTimeouts.Add(1)
+		}
+		return nil, ctx.Err()
+	}
 	if port := p.cfg().SourcePort; port != 0 && t.ch.opt.Implicit {
 		if c, err := t.dialFrom(ctx, int(port)); err == nil || !isAddrTaken(err) {
 			return c, err

@@ -38,6 +38,7 @@ type Channel struct {
 
 	running atomic.Pointer[transfer] // cleared by the transfer before Done
 	waiting *lease                   // lease on which running waits for its connection
+	drains  atomic.Int32             // connections of transfers that are over
 }
 
 // Channel makes the data connections of a control connection.
@@ -102,13 +103,14 @@ func (c *Channel) Start(j Job) error {
 		return ErrBusy
 	}
 	t := &transfer{plane: c.plane, ch: c, job: j, tls: c.tls, started: time.Now(), quit: make(chan struct{})}
-	if !c.plane.admit() {
-		return ErrClosed
+	if err := c.plane.admit(); err != nil {
+		return err
 	}
 	c.waiting = nil
 	c.running.Store(t)
 	if err := c.begin(t); err != nil {
 		c.running.Store(nil)
+		c.plane.settle()
 		c.plane.transfers.Done()
 		return err
 	}
@@ -126,9 +128,7 @@ func (c *Channel) begin(t *transfer) error {
 		return nil
 	case c.active.IsValid():
 		t.to = c.active
-		if err := c.plane.submit(t); err != nil {
-			return err
-		}
+		c.plane.submit(t)
 		c.active = netip.AddrPort{}
 		return nil
 	}

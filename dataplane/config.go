@@ -26,7 +26,7 @@ type Config struct {
 	// from, when it can be bound ([MS-FTPS] section 1.9: 989). 0: no wish.
 	SourcePort uint16
 
-	MaxTransfers int // transfers that run at once; default 10000
+	MaxTransfers int // transfers at once, from their start to their result; default 10000
 	MaxDials     int // active connects under way at once; default 256
 	MaxDrains    int // finished downloads waiting for the peer's FIN; default 1024
 	MaxEarly     int // handshakes before the transfer command, of one client a quarter; default 512
@@ -102,3 +102,7 @@ var (
 	ErrBusy       = errors.New("a transfer is running")
 	ErrClosed     = errors.New("the data plane is closed")
 )
+
+// workers is how many goroutines are kept for transfers: those that run, and those that
+// are over and wait for the peer's FIN.
+func (c *Config) workers() int { return c.MaxTransfers + c.MaxDrains }

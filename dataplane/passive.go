@@ -172,19 +172,12 @@ func (p *passivePool) start(l *lease, t *transfer) error {
 	case l.gone:
 		return ErrNoEndpoint
 	case l.conn == nil:
-		if p.plane.full() {
-			p.plane.stats.Overloads.Add(1)
-			return ErrOverload
-		}
 		l.t = t
 		p.plane.stats.Waiting.Add(1)
 		return nil
 	}
 	t.arrived(l.conn, l.early)
-	if err := p.plane.submit(t); err != nil {
-		t.arrived(nil, nil)
-		return err
-	}
+	p.plane.submit(t)
 	p.popLocked(l)
 	return nil
 }
@@ -229,9 +222,7 @@ func (p *passivePool) deliverLocked(l *lease, c *net.TCPConn, e *early) {
 		p.popLocked(l)
 		p.plane.stats.Waiting.Add(-1)
 		l.t.arrived(c, e)
-		if err := p.plane.submit(l.t); err != nil {
-			p.plane.endEarly(l.t, CauseNoConn, err)
-		}
+		p.plane.submit(l.t)
 	default:
 		l.conn, l.early, l.since = c, e, time.Now()
 	}

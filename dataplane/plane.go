@@ -37,8 +37,9 @@ type Plane struct {
 	transfers sync.WaitGroup // started, and not yet at the end of their goroutine
 	helpers   sync.WaitGroup // goroutines of tryEarly
 
-	mu      sync.Mutex // guards running and transfer.index
-	running []*transfer
+	mu       sync.Mutex // guards the fields below, and transfer.index
+	running  []*transfer
+	admitted int // transfers from Start to their result
 }
 
 // New makes a data plane. Nothing is bound before the first Passive.
@@ -56,7 +57,7 @@ func New(cfg Config) (*Plane, error) {
 	}
 	p.live.Store(&cfg)
 	p.pool = newPassivePool(p)
-	p.workers, err = ants.NewPoolWithFuncGeneric(cfg.MaxTransfers, (*transfer).run, ants.WithNonblocking(true))
+	p.workers, err = ants.NewPoolWithFuncGeneric(cfg.workers(), (*transfer).run, ants.WithNonblocking(true))
 	return p, err
 }
 
@@ -75,7 +76,7 @@ func (p *Plane) Reload(next Config) error {
 	next.PortLow, next.PortHigh, next.AutoPorts, next.Listen = was.PortLow, was.PortHigh, was.AutoPorts, was.Listen
 	next.MaxDials, next.MaxDeflaters, next.Handshake = was.MaxDials, was.MaxDeflaters, was.Handshake
 	p.live.Store(&next)
-	p.workers.Tune(next.MaxTransfers)
+	p.workers.Tune(next.workers())
 	p.budget.resize(next.Budget)
 	return nil
 }
@@ -125,35 +126,44 @@ func (p *Plane) Close() {
 	p.workers.ReleaseTimeout(time.Second)
 }
 
-// admit counts a transfer that is about to start.
-func (p *Plane) admit() bool {
+// admit counts a transfer that is about to start, if there may be one more. One that
+// waits for its connection counts, one that has delivered its result does not: what
+// is left of it waits for the peer's FIN, see drain.
+func (p *Plane) admit() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.stopping.Load() {
-		return false
-	}
-	p.transfers.Add(1)
-	return true
-}
-
-func (p *Plane) full() bool { return p.workers.Free() == 0 }
-
-// submit gives a transfer its goroutine. It never blocks.
-func (p *Plane) submit(t *transfer) error {
-	if p.workers.Invoke(t) != nil {
+	switch {
+	case p.stopping.Load():
+		return ErrClosed
+	case p.admitted >= p.cfg().MaxTransfers:
 		p.stats.Overloads.Add(1)
 		return ErrOverload
 	}
+	p.admitted++
+	p.transfers.Add(1)
 	return nil
+}
+
+// settle gives the place of an admitted transfer to the next.
+func (p *Plane) settle() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.admitted--
+}
+
+// submit gives an admitted transfer its goroutine: a worker's, or where none is left,
+// after a reload or because one is about to be, its own.
+func (p *Plane) submit(t *transfer) {
+	if p.workers.Invoke(t) != nil {
+		go t.run()
+	}
 }
 
 // endEarly ends a transfer that has not run: on a worker, for to discard a
 // file may block.
 func (p *Plane) endEarly(t *transfer, why Cause, err error) {
 	t.failed, t.failure = why, err
-	if p.workers.Invoke(t) != nil {
-		go t.run()
-	}
+	p.submit(t)
 }
 
 func (p *Plane) enter(t *transfer) {

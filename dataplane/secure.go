@@ -29,13 +29,15 @@ func (s *tlsSide) server(c *net.TCPConn, dir tlsconn.Direction) *tlsconn.DataCon
 // those of others.
 func (s *tlsSide) tickets() bool { return s != nil && s.reuse != tlsconn.ReuseOff }
 
-// handshake makes a handshake and tells of it.
-func (p *Plane) handshake(sec *tlsconn.DataConn) error {
+// handshake makes a handshake and tells of it, unless it ended because the transfer was
+// stopped. t is nil before there is one.
+func (p *Plane) handshake(sec *tlsconn.DataConn, t *transfer) error {
 	p.stats.Handshaking.Add(1)
 	defer p.stats.Handshaking.Add(-1)
 	began := time.Now()
 	err := sec.Handshake()
-	if p.cfg().Handshake != nil {
+	stopped := err != nil && t != nil && t.why(CauseOK) != CauseOK
+	if p.cfg().Handshake != nil && !stopped {
 		p.cfg().Handshake(sec.Info(), time.Since(began), err)
 	}
 	return err
@@ -61,7 +63,7 @@ func (pt *port) identify(client netip.Addr, c *net.TCPConn, identity *tlsconn.Id
 			return dir, claimed != nil
 		},
 	})
-	err := p.plane.handshake(sec)
+	err := p.plane.handshake(sec, nil)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +107,7 @@ func (p *passivePool) handshakeLocked(l *lease) {
 	e := &early{done: make(chan struct{}), sec: l.tls.server(l.conn, tlsconn.Receive)}
 	l.conn.SetDeadline(time.Now().Add(p.plane.cfg().TLSTimeout)) // Abort may set another one meanwhile
 	ok := p.plane.tryEarly(l.client, func() {
-		e.err = p.plane.handshake(e.sec)
+		e.err = p.plane.handshake(e.sec, nil)
 		close(e.done)
 	})
 	switch {

@@ -234,7 +234,7 @@ func (t *transfer) secure() (Cause, error) {
 	}
 	t.sec = t.tls.server(t.conn, t.direction())
 	t.deadline(time.Now().Add(t.plane.cfg().TLSTimeout))
-	return t.secured(t.plane.handshake(t.sec))
+	return t.secured(t.plane.handshake(t.sec, t))
 }
 
 var (
@@ -318,6 +318,7 @@ func (t *transfer) finish(cause Cause, err error) {
 		res.TLSVersion, res.Cipher, res.Engine = t.info.VersionName(), t.info.SuiteName(), t.info.Engine()
 	}
 	t.plane.stats.Transfers[cause].Add(1)
+	t.plane.settle()
 	t.ch.running.CompareAndSwap(t, nil)
 	t.guard(func() (Cause, error) { t.ch.opt.Done(res); return CauseOK, nil })
 	t.closeConn(cause)
@@ -369,11 +370,16 @@ func (t *transfer) closeConn(cause Cause) {
 
 var drainBlocks = bufpool.NewFixed("drain", 1<<10)
 
+// maxOwnDrains is how many connections of one session may wait for the peer's FIN: a
+// session that leaves all of them open keeps nobody else from a good end.
+const maxOwnDrains = 4
+
 // drain reads until the peer's FIN, within limits.
 func (t *transfer) drain() {
 	p := t.plane
 	defer p.stats.Drains.Add(-1)
-	if p.stats.Drains.Add(1) > int64(p.cfg().MaxDrains) {
+	defer t.ch.drains.Add(-1)
+	if all, own := p.stats.Drains.Add(1), t.ch.drains.Add(1); all > int64(p.cfg().MaxDrains) || own > maxOwnDrains {
 		return
 	}
 	t.mu.Lock()

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"fastftps/tlsconn"
 )
 
 // modes are the ways in which the bytes of a file can go.
@@ -220,7 +222,6 @@ func TestOverload(t *testing.T) {
 	}
 	e.finish()
 	busy.want(CauseOK)
-	until(t, "the worker is free", func() bool { return !p.full() })
 	s.start(Job{Upload: u}) // same endpoint, same connection
 	c.Write([]byte("later"))
 	c.CloseWrite()
@@ -365,7 +366,7 @@ func TestStopBeforeDrain(t *testing.T) {
 	s := newPeer(t, p)
 	s.dial(s.passive())
 	until(t, "the connection is held", s.held)
-	x := &transfer{plane: p, conn: s.lease.conn, over: true, quit: make(chan struct{})}
+	x := &transfer{plane: p, ch: s.Channel, conn: s.lease.conn, over: true, quit: make(chan struct{})}
 	x.stop(CauseShutdown)
 	drained := make(chan struct{})
 	go func() {
@@ -439,5 +440,109 @@ func TestQuickReader(t *testing.T) {
 		if got := lowat(t, c); got != tt.want || x.judged != tt.done {
 			t.Errorf("%s: TCP_NOTSENT_LOWAT %d, judged %v, want %d, %v", tt.name, got, x.judged, tt.want, tt.done)
 		}
+	}
+}
+
+// What is over holds no place: its connection may wait for the peer's FIN, but the next
+// transfer begins.
+func TestPlaceAfterTheEnd(t *testing.T) {
+	p, id := newPlane(t, Config{MaxTransfers: 1}), identity(t)
+	for range 3 * maxOwnDrains {
+		s := newPeer(t, p, underTLS(id))
+		s.login(id)
+		e := s.open(Job{Private: true}, s.passive())
+		s.start(Job{File: newMemFile([]byte("x")), Length: 1, Private: true})
+		if _, err := io.ReadAll(e); err != nil {
+			t.Fatal(err)
+		}
+		s.want(CauseOK) // and the client keeps its side open
+	}
+	until(t, "all wait for their peers", func() bool { return p.stats.Drains.Load() == 3*maxOwnDrains })
+	if n := p.workers.Free(); n < 1 {
+		t.Errorf("%d workers are free", n)
+	}
+}
+
+// A session that leaves its connections open has a few of them waited for; the others
+// end at once.
+func TestOwnDrains(t *testing.T) {
+	p, id := newPlane(t, Config{}), identity(t)
+	s := newPeer(t, p, underTLS(id))
+	s.login(id)
+	for range 2 * maxOwnDrains {
+		e := s.open(Job{Private: true}, s.passive())
+		s.start(Job{File: newMemFile([]byte("x")), Length: 1, Private: true})
+		if _, err := io.ReadAll(e); err != nil {
+			t.Fatal(err)
+		}
+		s.want(CauseOK)
+	}
+	until(t, "some wait", func() bool { return p.stats.Drains.Load() == maxOwnDrains })
+	if n := s.drains.Load(); n != maxOwnDrains {
+		t.Errorf("%d of them are this session's, want %d", n, maxOwnDrains)
+	}
+}
+
+// One that waits for its connection counts, and a lower limit holds for all that begin.
+func TestLimitCounts(t *testing.T) {
+	p := newPlane(t, Config{MaxTransfers: 2})
+	a, b, c := newPeer(t, p), newPeer(t, p), newPeer(t, p)
+	for _, s := range []*peer{a, b} {
+		s.passive()
+		s.start(Job{Upload: new(memUpload)})
+	}
+	c.passive()
+	if err := c.Start(Job{Upload: new(memUpload)}); !errors.Is(err, ErrOverload) {
+		t.Errorf("beside two that wait: got %v, want %v", err, ErrOverload)
+	}
+	if err := p.Reload(Config{MaxTransfers: 1}); err != nil {
+		t.Fatal(err)
+	}
+	a.Abort()
+	a.want(CauseAborted)
+	if err := c.Start(Job{Upload: new(memUpload)}); !errors.Is(err, ErrOverload) {
+		t.Errorf("after a reload: got %v, want %v", err, ErrOverload)
+	}
+	b.Abort()
+	b.want(CauseAborted)
+	c.start(Job{Upload: new(memUpload)})
+	if n := p.stats.Overloads.Load(); n != 2 {
+		t.Errorf("%d refusals were counted, want 2", n)
+	}
+}
+
+// A transfer that waits for a slot to connect is not stalled: the time to connect in is
+// over, with the cause of one whose peer does not answer.
+func TestDialSlotWait(t *testing.T) {
+	p := newPlane(t, Config{MaxDials: 1, DialTimeout: 50 * time.Millisecond})
+	p.dials <- struct{}{}
+	s := newPeer(t, p)
+	s.Active(netip.AddrPortFrom(loopback, 9))
+	s.start(Job{Upload: new(memUpload)})
+	s.want(CauseNoConn)
+	if n := p.stats.ConnectTimeouts.Load(); n != 1 {
+		t.Errorf("counted %d times, want once", n)
+	}
+	s.Active(netip.AddrPortFrom(loopback, 9))
+	s.start(Job{Upload: new(memUpload)})
+	s.Abort()
+	s.want(CauseAborted)
+	<-p.dials
+}
+
+// A handshake that ends because its transfer was stopped is no fault of the peer.
+func TestStoppedHandshake(t *testing.T) {
+	told := make(chan error, 1)
+	p, id := newPlane(t, Config{Handshake: func(_ tlsconn.Info, _ time.Duration, err error) { told <- err }}), identity(t)
+	s := newPeer(t, p, underTLS(id))
+	s.dial(s.passive())
+	s.start(Job{Upload: new(memUpload), Private: true})
+	until(t, "the handshake is waited for", func() bool { return p.stats.Handshaking.Load() == 1 })
+	s.Abort()
+	s.want(CauseAborted)
+	select {
+	case err := <-told:
+		t.Errorf("told of %v", err)
+	default:
 	}
 }

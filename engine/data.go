@@ -98,7 +98,11 @@ func (d *channel) Start(j session.Job) error {
 	if j.Listing != nil {
 		job.Listing = j.Listing
 	}
-	return d.plane().Start(job)
+	err := d.plane().Start(job)
+	if errors.Is(err, dataplane.ErrNoEndpoint) {
+		return session.ErrNoEndpoint
+	}
+	return err
 }
 
 // causes maps the data plane's causes to the session's. The two enumerations

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"io"
 	"net/netip"
 	"time"
@@ -29,8 +30,9 @@ type DataPlane interface {
 	Drop()
 	// Start begins the transfer. Its end comes as exactly one
 	// Session.TransferDone, never during Start itself. The data plane owns
-	// j.File, j.Upload and j.Listing from here on and ends them. A full pool
-	// gives an error; then the caller still owns them and the endpoint.
+	// j.File, j.Upload and j.Listing from here on and ends them. After an error
+	// the caller still owns them and the endpoint: ErrNoEndpoint if that has
+	// lapsed since Armed, anything else is for want of room.
 	Start(j Job) error
 	// Abort ends the running transfer early with CauseAborted, unless it
 	// was already over. TransferDone still comes.
@@ -38,6 +40,9 @@ type DataPlane interface {
 	// Progress returns the file bytes moved by the running transfer.
 	Progress() int64
 }
+
+// ErrNoEndpoint is returned by DataPlane.Start when there is nothing to connect by.
+var ErrNoEndpoint = errors.New("the data endpoint has lapsed")
 
 // Job is one transfer: exactly one of File, Upload and Listing is set.
 type Job struct {

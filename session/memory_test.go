@@ -354,6 +354,7 @@ type memoryData struct {
 	m       *memory
 	noPorts bool
 	noSlots bool
+	lapsed  bool // Start finds no endpoint, although it was armed
 
 	ports   uint16 // handed out so far
 	armed   bool
@@ -384,6 +385,9 @@ func (d *memoryData) Drop() { d.armed = false }
 
 // Start implements DataPlane.
 func (d *memoryData) Start(j Job) error {
+	if d.lapsed {
+		return ErrNoEndpoint
+	}
 	if d.noSlots {
 		return errors.New("all workers are busy")
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -29,6 +30,9 @@ func (s *Session) start(x transfer, j Job, mark string) (reply, error) {
 	if err := s.peer.Data.Start(j); err != nil {
 		s.log().Warn("transfer refused", slog.Any("err", err))
 		release(j)
+		if errors.Is(err, ErrNoEndpoint) {
+			return reply{codec.C425NoData, "Use PORT or PASV first"}, nil
+		}
 		return reply{codec.C450Busy, "Too many transfers, try again"}, nil
 	}
 	s.xfer = &x
