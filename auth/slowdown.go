@@ -147,17 +147,24 @@ func (s *Slowdown) Failed(addr netip.Addr, user string) {
 	s.countLocked(s.userKey(user), now)
 }
 
-// Succeeded forgets the failures of the name and halves those of the address: a
-// guesser who owns one account must not clear his address with it.
+// Succeeded forgets the failures of the name, on the address as well. Those of other
+// names stay: a guesser who owns an account, or an anonymous one, must not clear his
+// address with it.
 func (s *Slowdown) Succeeded(addr netip.Addr, user string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.table.remove(s.userKey(user))
+	now, own := s.o.Now(), 0
+	if f := s.table.get(s.userKey(user)); f != nil {
+		s.fade(f, now)
+		own = f.count
+		s.table.remove(s.userKey(user))
+	}
 	if f := s.table.get(s.addrKey(addr)); f != nil {
-		f.count /= 2
+		s.fade(f, now)
+		f.count = max(0, f.count-own)
 		f.ahead = max(0, f.ahead-1)
 		if f.ahead == 0 {
-			f.free = s.o.Now().Add(delay(s.o.First, f.count, s.o.Max))
+			f.free = now.Add(delay(s.o.First, f.count, s.o.Max))
 		}
 	}
 }

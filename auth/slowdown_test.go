@@ -179,7 +179,7 @@ func TestSlowdownSucceeded(t *testing.T) {
 		s.Failed(home, "victim")
 	}
 	s.Succeeded(home, "mine")
-	if got, want := c.wait(t, s, home, "mine"), 2*time.Second; got != want {
+	if got, want := c.wait(t, s, home, "mine"), 8*time.Second; got != want {
 		t.Errorf("address after a success: waits %v, want %v", got, want)
 	}
 	if got, want := c.wait(t, s, other, "victim"), 5*time.Second; got != want {
@@ -188,6 +188,37 @@ func TestSlowdownSucceeded(t *testing.T) {
 	s.Succeeded(other, "victim")
 	if got := c.wait(t, s, other, "victim"); got != 0 {
 		t.Errorf("the user after a success: waits %v, want 0", got)
+	}
+	s.Failed(home, "mine")
+	s.Succeeded(home, "mine")
+	c.add(time.Minute) // nobody waits
+	c.wait(t, s, home, "mine")
+	if got, want := c.wait(t, s, home, "mine"), 16*time.Second; got != want {
+		t.Errorf("after a failure and a success of the same name: the next but one waits %v, want %v", got, want)
+	}
+}
+
+// TestSlowdownBesideSuccess: logins that succeed in between, of a name that costs nothing,
+// make guessing no faster.
+func TestSlowdownBesideSuccess(t *testing.T) {
+	guesses := func(between func(*clock, *Slowdown)) (n int) {
+		c := newClock()
+		s := NewSlowdown(SlowdownOptions{Now: c.now})
+		for end := c.now().Add(10 * time.Minute); c.now().Before(end); n++ {
+			name := fmt.Sprint("user", n)
+			c.add(c.wait(t, s, home, name))
+			s.Failed(home, name)
+			between(c, s)
+		}
+		return n
+	}
+	plain := guesses(func(*clock, *Slowdown) {})
+	beside := guesses(func(c *clock, s *Slowdown) {
+		c.add(c.wait(t, s, home, "anonymous"))
+		s.Succeeded(home, "anonymous")
+	})
+	if plain == 0 || beside > plain {
+		t.Errorf("%d guesses in ten minutes, %d without", beside, plain)
 	}
 }
 
