@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"fastftps/config"
 	"fastftps/metrics"
@@ -41,12 +45,42 @@ func newLogger(c config.Log, stderr, stdout io.Writer, lost *metrics.Counter) (*
 	l.queue = newLogQueue(w, lost)
 	options := &slog.HandlerOptions{Level: &l.level}
 	if c.Format == "json" {
-		l.Logger = slog.New(slog.NewJSONHandler(l.queue, options))
+		l.Logger = slog.New(slog.NewJSONHandler(escaper{l.queue}, options))
 	} else {
 		l.Logger = slog.New(slog.NewTextHandler(l.queue, options))
 	}
 	return l, nil
 }
+
+// escaper writes JSON on, with escapes for what a terminal might obey: DEL, C1 controls,
+// bidirectional and other invisible characters. Controls below those are escaped already,
+// and all that is left stands within strings.
+type escaper struct{ w io.Writer }
+
+// Write writes a line.
+func (e escaper) Write(line []byte) (int, error) {
+	if !bytes.ContainsFunc(line, hidden) {
+		return e.w.Write(line)
+	}
+	out := make([]byte, 0, len(line)+64)
+	for _, r := range string(line) {
+		switch {
+		case !hidden(r):
+			out = utf8.AppendRune(out, r)
+		case r < 1<<16:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, high, low)
+		}
+	}
+	if _, err := e.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(line), nil
+}
+
+func hidden(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 
 // setLevel sets the least level that is written.
 func (l *logger) setLevel(text string) error {

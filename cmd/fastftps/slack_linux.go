@@ -27,6 +27,24 @@ func loosenTimers() {
 		return
 	}
 	if unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack), 0, 0, 0) == nil {
-		_ = syscall.Exec("/proc/self/exe", os.Args, os.Environ()) // returns only if it failed
+		_ = syscall.Exec(ownPath(), os.Args, os.Environ()) // returns only if it failed
 	}
+}
+
+// ownPath is where this program lies, so that ps and pkill know it by its name; or else,
+// when it has been replaced or removed, what the kernel still has of it.
+func ownPath() string {
+	const self = "/proc/self/exe"
+	path, err := os.Readlink(self)
+	if err != nil {
+		return self
+	}
+	there, err := os.Stat(path)
+	if err != nil {
+		return self
+	}
+	if here, err := os.Stat(self); err != nil || !os.SameFile(here, there) {
+		return self
+	}
+	return path
 }

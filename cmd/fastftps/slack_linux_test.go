@@ -15,6 +15,9 @@ import (
 func TestTimerSlack(t *testing.T) {
 	p := newSite(t).start()
 	pid := p.cmd.Process.Pid
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err != nil || strings.TrimSpace(string(name)) != filepath.Base(p.cmd.Path)[:min(15, len(filepath.Base(p.cmd.Path)))] {
+		t.Errorf("the process is called %q, %v, want that of %s", name, err, p.cmd.Path)
+	}
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil || len(tasks) < 2 {
 		t.Fatalf("threads of the server: got %q, %v", tasks, err)
