@@ -95,7 +95,7 @@ func (a *Adapter) Push(p []byte) error {
 	if a.err != nil || len(p) == 0 {
 		return a.err
 	}
-	if len(a.hello)+a.buffered()+len(p) > a.limit() {
+	if len(p) > a.Room() {
 		return a.fail(ErrFlood)
 	}
 	if a.phase == phaseHello {
@@ -134,6 +134,9 @@ func (a *Adapter) keep(p []byte) {
 	a.compact()
 	a.in.B = append(a.in.B, p...)
 }
+
+// Room is how many bytes Push takes now.
+func (a *Adapter) Room() int { return max(0, a.limit()-len(a.hello)-a.buffered()) }
 
 func (a *Adapter) limit() int {
 	if a.phase == phaseOpen {

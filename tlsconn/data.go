@@ -91,6 +91,11 @@ func (d *DataConn) Handshake() error {
 	if err == nil {
 		d.takeOver()
 	}
+	if d.gate.dir == Send {
+		// Whatever came with the client's Finished is read by nobody, and would hold a
+		// buffer for as long as the download lasts.
+		d.link.release()
+	}
 	d.gate = nil
 	return err
 }

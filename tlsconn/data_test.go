@@ -75,6 +75,60 @@ func transfer(t *testing.T, d *DataConn, tc *tls.Conn, p []byte, chunk int) []by
 	return got
 }
 
+// holdLater holds back all writes but the first, to be sent in one piece.
+type holdLater struct {
+	net.Conn
+	begun bool
+	held  []byte
+}
+
+// Write implements io.Writer.
+func (c *holdLater) Write(p []byte) (int, error) {
+	if !c.begun {
+		c.begun = true
+		return c.Conn.Write(p)
+	}
+	c.held = append(c.held, p...)
+	return len(p), nil
+}
+
+// TestDownloadHoldsNothing: what a client sends together with its Finished costs a download
+// no buffer, for nobody will read it.
+func TestDownloadHoldsNothing(t *testing.T) {
+	for _, v := range layers {
+		if v.v != tls.VersionTLS13 {
+			continue // there the client's Finished is not the last one
+		}
+		t.Run(v.name, func(t *testing.T) {
+			srv, cli := tcpPair(t)
+			d := NewDataConn(newIdentity(t), srv, DataOptions{Binding: NewBinding(), Engine: v.engine, Direction: Send})
+			t.Cleanup(d.Release)
+			h := &holdLater{Conn: cli}
+			sent := make(chan error, 1)
+			go func() {
+				tc := tls.Client(h, clientConfig(v.v))
+				err := tc.Handshake()
+				if err == nil {
+					_, err = tc.Write(make([]byte, 20_000))
+				}
+				if err == nil {
+					_, err = cli.Write(h.held)
+				}
+				sent <- err
+			}()
+			if err := errors.Join(d.Handshake(), <-sent); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Write([]byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			if l := d.link; l.buf != nil || len(l.in) > 0 {
+				t.Errorf("holds a buffer, with %d bytes in it", len(l.in))
+			}
+		})
+	}
+}
+
 func TestDownload(t *testing.T) {
 	want := make([]byte, 3<<20+17)
 	rand.Read(want)

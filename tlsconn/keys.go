@@ -67,7 +67,7 @@ func (s gcmSuite) keyBlock(master []byte, client, server [randomLen]byte, n int)
 		}
 		return mac.Sum(dst)
 	}
-	var out []byte
+	out := make([]byte, 0, n+mac.Size()) // never moves: the caller wipes it
 	for a := sum(nil, seed); len(out) < n; a = sum(nil, a) {
 		out = sum(out, a, seed)
 	}

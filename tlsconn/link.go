@@ -38,7 +38,7 @@ type link struct {
 }
 
 func newLink(conn net.Conn, prefix []byte) *link {
-	l := &link{conn: conn, in: prefix, class: bufpool.Plain64}
+	l := &link{conn: conn, in: prefix, class: bufpool.Plain16}
 	if sc, ok := conn.(syscall.Conn); ok && rawReads {
 		if raw, err := sc.SyscallConn(); err == nil {
 			l.raw, l.onRead = raw, l.tryRead

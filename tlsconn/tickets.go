@@ -57,9 +57,7 @@ func (r *ticketRing) init(cfg *tls.Config) {
 func (r *ticketRing) addLocked() {
 	var key [32]byte
 	rand.Read(key[:]) // never fails: crypto/rand aborts the program instead
-	r.keys = append([][32]byte{key}, r.keys...)
-	if len(r.keys) > TicketKeys {
-		clear(r.keys[TicketKeys:])
-		r.keys = r.keys[:TicketKeys]
-	}
+	old := r.keys
+	r.keys = append([][32]byte{key}, old[:min(len(old), TicketKeys-1)]...)
+	clear(old)
 }
