@@ -13,6 +13,22 @@ type early struct {
 	done chan struct{} // closed when err is final
 	sec  *tlsconn.DataConn
 	err  error
+
+	left bool // no transfer will come for it; guarded by the pool's mutex
+}
+
+// leave says that no transfer will come. Whoever made the handshake wipes its secrets at
+// its end, or they are wiped now. The caller holds the pool's mutex.
+func (e *early) leave() {
+	if e == nil {
+		return
+	}
+	select {
+	case <-e.done:
+		e.sec.Release()
+	default:
+		e.left = true
+	}
 }
 
 // earlySlots counts the handshakes that are made before the transfer command:

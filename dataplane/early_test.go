@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"fastftps/tlsconn"
 )
 
 // A client has a quarter of the slots for handshakes before the command, in
@@ -112,4 +114,43 @@ func testEarlyHandshakePutOff(t *testing.T) {
 	}
 	s.expect(c, []byte("later"))
 	s.want(CauseOK)
+}
+
+// TestAbandonedHandshake: of a handshake for which no transfer comes no key is left.
+func TestAbandonedHandshake(t *testing.T) {
+	for name, end := range map[string]func(*peer){
+		"another endpoint": func(s *peer) { s.passive() },
+		"session gone":     func(s *peer) { s.Close() },
+		"lapsed":           func(s *peer) { s.plane.Sweep(time.Now().Add(time.Hour)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			lo, hi := portRange(t, 2)
+			p, id := newPlane(t, Config{PortLow: lo, PortHigh: hi}), identity(t)
+			s := newPeer(t, p, underTLS(id))
+			s.login(id)
+			c := s.tls(s.dial(s.passive()))
+			shook := make(chan error, 1)
+			go func() { shook <- c.Handshake() }()
+			until(t, "the early handshake begins", func() bool {
+				p.Sweep(time.Now().Add(2 * helloPatience))
+				return p.stats.EarlyHandshakes.Load() == 1
+			})
+			if err := <-shook; err != nil {
+				t.Fatal(err)
+			}
+			e := s.lease.early
+			<-e.done
+			end(s)
+			if !sealsNothing(e.sec) {
+				t.Error("its key is still there")
+			}
+		})
+	}
+}
+
+// sealsNothing reports whether a connection has no key to seal with any more.
+func sealsNothing(c *tlsconn.DataConn) (yes bool) {
+	defer func() { yes = recover() != nil }()
+	_, _ = c.Write([]byte("x"))
+	return false
 }

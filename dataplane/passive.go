@@ -150,10 +150,16 @@ func (p *passivePool) drop(l *lease) *transfer {
 		return nil
 	}
 	p.popLocked(l)
+	l.hangUp()
+	return l.t
+}
+
+// hangUp closes the connection that waits on the lease.
+func (l *lease) hangUp() {
 	if l.conn != nil {
+		l.early.leave()
 		l.conn.Close()
 	}
-	return l.t
 }
 
 // armed reports whether the lease still stands.
@@ -217,6 +223,7 @@ func (p *passivePool) deliverLocked(l *lease, c *net.TCPConn, e *early) {
 	switch {
 	case surplus:
 		p.plane.stats.Surplus.Add(1)
+		e.leave()
 		c.Close()
 	case l.t != nil:
 		p.popLocked(l)
@@ -252,9 +259,7 @@ func (p *passivePool) sweep(now time.Time) {
 
 func (p *passivePool) expireLocked(l *lease, why Cause) {
 	p.popLocked(l)
-	if l.conn != nil {
-		l.conn.Close()
-	}
+	l.hangUp()
 	if l.t != nil {
 		p.plane.stats.Waiting.Add(-1)
 		p.plane.endEarly(l.t, why, nil)

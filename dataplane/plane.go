@@ -64,8 +64,8 @@ func New(cfg Config) (*Plane, error) {
 // cfg returns the limits in force.
 func (p *Plane) cfg() *Config { return p.live.Load() }
 
-// Reload takes the limits of next, but for ports, addresses, MaxDials and
-// MaxDeflaters, which stay as they are. What runs goes on; what is
+// Reload takes the limits of next, but for ports, addresses, MaxDials, MaxDeflaters and
+// who seals records, which stay as they are. What runs goes on; what is
 // decided from now on is decided by the new limits.
 func (p *Plane) Reload(next Config) error {
 	next, err := next.withDefaults()
@@ -75,6 +75,7 @@ func (p *Plane) Reload(next Config) error {
 	was := p.cfg()
 	next.PortLow, next.PortHigh, next.AutoPorts, next.Listen = was.PortLow, was.PortHigh, was.AutoPorts, was.Listen
 	next.MaxDials, next.MaxDeflaters, next.Handshake = was.MaxDials, was.MaxDeflaters, was.Handshake
+	next.Engine, next.KernelTLS = was.Engine, was.KernelTLS
 	p.live.Store(&next)
 	p.workers.Tune(next.workers())
 	p.budget.resize(next.Budget)

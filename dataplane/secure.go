@@ -108,7 +108,12 @@ func (p *passivePool) handshakeLocked(l *lease) {
 	l.conn.SetDeadline(time.Now().Add(p.plane.cfg().TLSTimeout)) // Abort may set another one meanwhile
 	ok := p.plane.tryEarly(l.client, func() {
 		e.err = p.plane.handshake(e.sec, nil)
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		close(e.done)
+		if e.left {
+			e.sec.Release()
+		}
 	})
 	switch {
 	case ok:

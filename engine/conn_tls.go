@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 
 	"fastftps/metrics"
 	"fastftps/tlsconn"
@@ -17,7 +18,7 @@ func (c *conn) pullHandshake() (did bool, out outcome) {
 		if c.tls == nil {
 			c.beginTLS()
 		}
-		if err := c.tls.Push(p); err != nil {
+		if err := c.pushSome(p); err != nil {
 			c.handshakeFailed(err)
 			return true, waits
 		}
@@ -122,11 +123,25 @@ func (c *conn) pullSecure() bool {
 			return len(c.tls.Pending()) > 0 // an answer to KeyUpdate
 		}
 		c.seen = c.engine.now()
-		if err := c.tls.Push(p); err != nil {
+		if err := c.pushSome(p); err != nil {
 			c.readFailed(err)
 			return true
 		}
 	}
+}
+
+// pushSome gives the adapter what it has room for, and keeps the rest until it has read
+// that. Without room, and with nothing to read, it is for the adapter to say so.
+func (c *conn) pushSome(p []byte) error {
+	n := min(len(p), c.tls.Room())
+	if n == 0 && !c.tls.Ready() {
+		n = len(p)
+	}
+	if err := c.tls.Push(p[:n]); err != nil {
+		return err
+	}
+	c.giveBack(p[n:])
+	return nil
 }
 
 // feedPlain feeds decrypted bytes and keeps what the session does not take.
@@ -160,14 +175,15 @@ func (c *conn) readFailed(err error) {
 
 // pullEnding reads on after our close_notify: the peer's records belong to the
 // old TLS session until its own close_notify, or until something comes that is
-// no record of it (curl answers CCC without a close_notify).
+// no record of it (curl answers CCC without a close_notify). Either may have come
+// together with the command.
 func (c *conn) pullEnding() bool {
 	p := c.take()
-	if len(p) == 0 {
-		return false
+	var err error
+	if len(p) > 0 {
+		c.seen = c.engine.now()
+		err = c.pushSome(p)
 	}
-	c.seen = c.engine.now()
-	err := c.tls.Push(p)
 	over := false
 	if err == nil {
 		over, err = c.tls.Drain()
@@ -177,9 +193,9 @@ func (c *conn) pullEnding() bool {
 		c.why = "bad TLS record"
 		c.drop(slog.LevelInfo, c.why)
 	case over:
-		c.ended(append([]byte(nil), c.tls.Rest()...))
+		c.ended(slices.Concat(c.tls.Rest(), c.take()))
 	}
-	return true
+	return len(p) > 0 || over || err != nil
 }
 
 // ended goes on behind the old TLS session with the bytes that follow it.

@@ -171,12 +171,13 @@ func TestOwnTicketResumes(t *testing.T) {
 }
 
 // TestRecordEngine: the metrics tell who sealed and opened, on both versions, and
-// nothing falls back.
+// nothing falls back. A reload does not change it.
 func TestRecordEngine(t *testing.T) {
 	for e, want := range map[tlsconn.Engine][metrics.NumEngines]int64{
 		tlsconn.EngineFast: {metrics.EngineFast: 4}, tlsconn.EngineStd: {metrics.EngineStd: 4},
 	} {
 		eachReactor(t, func(c *Config) { c.Data.Engine = e }, func(t *testing.T, s *server) {
+			s.reload(t, func(c *Config) { c.Data.Engine = tlsconn.EngineFast + tlsconn.EngineStd - e })
 			for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 				c := s.login(session.Explicit, func(o *ftpclient.Options) {
 					o.TLS = &tls.Config{InsecureSkipVerify: true, MinVersion: version, MaxVersion: version}

@@ -189,9 +189,11 @@ func (e *Engine) sessionConfig(l Listen, sc session.Config) *session.Config {
 // Reload takes what next has for connections and decisions to come: the
 // session's configuration, limits and time limits, Reuse, Advertise and
 // Banned. Connections that stand keep what they came under. Listeners,
-// certificates, reactor, workers, log and metrics stay as New got them.
+// certificates, who seals records, reactor, workers, log and metrics stay as New got them.
 func (e *Engine) Reload(next Config) error {
 	next = next.withDefaults()
+	was := e.live.Load()
+	next.Data.Engine, next.Data.KernelTLS = was.Data.Engine, was.Data.KernelTLS
 	if err := e.plane.Reload(next.Data); err != nil {
 		return err
 	}
