@@ -129,6 +129,13 @@ func (w *window) price(class, n int) int64 {
 	return size*(int64(n)+w.extra) + w.fixed
 }
 
+// sealedToo makes the budget know the sealed records of a block, if there are any.
+func (t *transfer) sealedToo() {
+	if t.job.Private {
+		t.window.extra++
+	}
+}
+
 // first returns the first block, whole; nil when the window is empty.
 func (w *window) first() []byte { return w.block(0) }
 

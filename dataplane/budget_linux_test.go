@@ -101,3 +101,42 @@ func (b *budget) left() int64 {
 	defer b.mu.Unlock()
 	return b.free
 }
+
+// heldUpload holds its writer until it is let go.
+type heldUpload struct {
+	memUpload
+	writing, free chan struct{}
+}
+
+// Write implements io.Writer.
+func (u *heldUpload) Write(p []byte) (int, error) {
+	u.writing <- struct{}{}
+	<-u.free
+	return u.memUpload.Write(p)
+}
+
+// TestUploadPays: an upload pays for its block, and under TLS for the records of it, too.
+func TestUploadPays(t *testing.T) {
+	for _, private := range []bool{false, true} {
+		p, id := newPlane(t, Config{}), identity(t)
+		s := newPeer(t, p, underTLS(id))
+		s.login(id)
+		u := &heldUpload{writing: make(chan struct{}), free: make(chan struct{})}
+		e := s.open(Job{Private: private}, s.passive())
+		s.start(Job{Upload: u, Private: private})
+		if _, err := e.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		<-u.writing
+		want := int64(classes[0].Size())
+		if private {
+			want *= 2
+		}
+		if got := p.BufferBytes(); got != want {
+			t.Errorf("private %v: %d bytes are in use, want %d", private, got, want)
+		}
+		close(u.free)
+		e.finish()
+		s.want(CauseOK)
+	}
+}

@@ -97,6 +97,7 @@ func isNetwork(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) |
 // copyIn stores an upload through user memory. While the peer sends nothing
 // the transfer holds no block: TLS at most keeps the part of a record.
 func (t *transfer) copyIn() (Cause, error) {
+	t.sealedToo()
 	in, s := newInlet(t), newStore(t)
 	for {
 		t.releaseWindow()
@@ -140,6 +141,7 @@ func (t *transfer) ended(err error) (Cause, error) {
 // TLS, so close_notify is not asked for.
 func (t *transfer) inflate() (Cause, error) {
 	t.window.fixed = inflateCost
+	t.sealedToo()
 	f, s := newInflater(newInlet(t)), newStore(t)
 	defer f.release()
 	if !t.obtain(1, 1) {

@@ -100,9 +100,7 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 		blocks++
 		t.window.extra++
 	}
-	if t.job.Private {
-		t.window.extra++ // the sealed records of a block
-	}
+	t.sealedToo()
 	up := newHangUp(t.conn)
 	for class := 0; ; {
 		if !t.obtain(class, blocks) {

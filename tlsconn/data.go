@@ -243,7 +243,7 @@ func (d *DataConn) Await() error {
 }
 
 // ReadSize sets how many bytes of ciphertext one read takes from the socket at
-// most: 16, 64 or 256 KiB, the smallest that holds n. It starts with 64 KiB. A
+// most: 16, 64 or 256 KiB, the smallest that holds n. It starts with 16 KiB. A
 // read borrows its buffer only for the time from the arrival of the bytes until
 // they are opened.
 func (d *DataConn) ReadSize(n int) {
