@@ -61,10 +61,12 @@ func (c *Channel) SetTLS(id *tlsconn.Identity, b *tlsconn.Binding) {
 
 // Passive takes a port on which the peer will connect and returns the address
 // to advertise (RFC 959 section 4.1.2, RFC 2428 section 3). It replaces the
-// endpoint. ErrNoPort when the range is dry for this address.
-func (c *Channel) Passive() (netip.AddrPort, error) {
+// endpoint. ErrNoPort when the range is dry for this address. private says that TLS will
+// run on the connection: then the port may be one on which other sessions of the address
+// wait, too, for a ticket tells whose connection it is.
+func (c *Channel) Passive(private bool) (netip.AddrPort, error) {
 	c.Drop()
-	l, err := c.plane.pool.take(or(c.plane.cfg().Listen, c.opt.Local), c.opt.Client, c)
+	l, err := c.plane.pool.take(or(c.plane.cfg().Listen, c.opt.Local), c.opt.Client, c, private && c.tls.tickets())
 	if err != nil {
 		return netip.AddrPort{}, err
 	}

@@ -118,7 +118,7 @@ func underTLS(id *tlsconn.Identity) func(*Options) {
 // passive takes a port.
 func (s *peer) passive() netip.AddrPort {
 	s.t.Helper()
-	a, err := s.Passive()
+	a, err := s.Passive(true)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -67,6 +67,7 @@ type lease struct {
 	early *early       // handshake under way on conn, or done
 	late  bool         // no slot was free for it at first
 
+	tickets bool // its connection will show a ticket
 	shared  bool // others of the same address wait, or waited, on the same port
 	claimed bool // a handshake on a shared port has shown this session's ticket
 	met     bool // its connection has come
@@ -77,8 +78,9 @@ func newPassivePool(p *Plane) *passivePool {
 	return &passivePool{plane: p, groups: make(map[netip.Addr]*group), unclaimed: make(map[*net.TCPConn]struct{})}
 }
 
-// take leases a port of the local address to a client.
-func (p *passivePool) take(local, client netip.Addr, owner *Channel) (*lease, error) {
+// take leases a port of the local address to a client; tickets says that its connection
+// will show one.
+func (p *passivePool) take(local, client netip.Addr, owner *Channel, tickets bool) (*lease, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed || p.plane.stopping.Load() {
@@ -86,19 +88,19 @@ func (p *passivePool) take(local, client netip.Addr, owner *Channel) (*lease, er
 	}
 	g := p.groupLocked(local)
 	pt := g.freeLocked(client, owner)
-	if pt == nil && owner.tls.tickets() {
+	if pt == nil && tickets {
 		pt = g.shareLocked(client)
 	}
 	if pt == nil {
 		p.plane.stats.NoPort.Add(1)
 		return nil, ErrNoPort
 	}
-	return p.leaseLocked(pt, client, owner), nil
+	return p.leaseLocked(pt, client, owner, tickets), nil
 }
 
-func (p *passivePool) leaseLocked(pt *port, client netip.Addr, owner *Channel) *lease {
-	l := &lease{port: pt, index: len(p.leases), client: client, owner: owner, tls: owner.tls, made: time.Now()}
-	l.shared = l.tls.tickets() && pt.hauntedLocked(client, owner)
+func (p *passivePool) leaseLocked(pt *port, client netip.Addr, owner *Channel, tickets bool) *lease {
+	l := &lease{port: pt, index: len(p.leases), client: client, owner: owner, tls: owner.tls, tickets: tickets, made: time.Now()}
+	l.shared = tickets && pt.hauntedLocked(client, owner)
 	p.leases = append(p.leases, l)
 	p.plane.stats.Leases.Add(1)
 	others := pt.clients[client]

@@ -122,7 +122,7 @@ func TestPassivePortsOfOneAddress(t *testing.T) {
 		t.Errorf("%d sessions of one address got %d ports", n, len(seen))
 	}
 	dry := newPeer(t, p)
-	if _, err := dry.Passive(); !errors.Is(err, ErrNoPort) {
+	if _, err := dry.Passive(true); !errors.Is(err, ErrNoPort) {
 		t.Errorf("got %v, want %v", err, ErrNoPort)
 	}
 	newPeer(t, p, at("127.0.0.2")).passive() // the range of another address
@@ -251,7 +251,7 @@ func TestPassiveWithoutRange(t *testing.T) {
 	}
 	var last error
 	for range 50 {
-		_, last = newPeer(t, p).Passive()
+		_, last = newPeer(t, p).Passive(true)
 	}
 	if !errors.Is(last, ErrNoPort) {
 		t.Errorf("got %v, want %v", last, ErrNoPort)
@@ -277,7 +277,7 @@ func TestPassivePortTaken(t *testing.T) {
 			t.Errorf("got the port that is taken")
 		}
 	}
-	if _, err := newPeer(t, p).Passive(); !errors.Is(err, ErrNoPort) {
+	if _, err := newPeer(t, p).Passive(true); !errors.Is(err, ErrNoPort) {
 		t.Errorf("got %v, want %v", err, ErrNoPort)
 	}
 }
@@ -303,7 +303,7 @@ func TestPassiveIPv6(t *testing.T) {
 	v6 := netip.MustParseAddr("::1")
 	p := newPlane(t, Config{})
 	s := newPeer(t, p, func(o *Options) { o.Client, o.Local = v6, v6 })
-	if _, err := s.Passive(); err != nil {
+	if _, err := s.Passive(true); err != nil {
 		t.Skip("no IPv6 loopback:", err)
 	}
 	s.download([]byte("six"))
@@ -327,7 +327,7 @@ func testOnePortForAll(t *testing.T) {
 			t.Fatalf("got %v, want %v", got, to)
 		}
 	}
-	if _, err := newPeer(t, p).Passive(); !errors.Is(err, ErrNoPort) {
+	if _, err := newPeer(t, p).Passive(true); !errors.Is(err, ErrNoPort) {
 		t.Errorf("a clear session on a shared port: got %v, want %v", err, ErrNoPort)
 	}
 	name := func(i int) []byte { return fmt.Appendf(nil, "file %d", i) }
@@ -453,6 +453,35 @@ func testLateConnection(t *testing.T) {
 		b.expect(b.tls(b.dial(to)), []byte("b")) // no ticket
 		b.want(CauseOK)
 	})
+}
+
+// A clear connection has nothing by which it could be told from another's: its port is
+// not shared, and who finds no other hears so at once.
+func TestClearIsNotShared(t *testing.T) {
+	p, id := rangePlane(t, 1), identity(t)
+	a, b := newPeer(t, p, underTLS(id)), newPeer(t, p, underTLS(id))
+	to, err := a.Passive(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, private := range []bool{false, true} {
+		if _, err := b.Passive(private); !errors.Is(err, ErrNoPort) {
+			t.Errorf("private %v: got %v, want %v", private, err, ErrNoPort)
+		}
+	}
+	u := new(memUpload)
+	a.start(Job{Upload: u})
+	c := a.dial(to)
+	c.Write([]byte("clear"))
+	c.CloseWrite()
+	a.want(CauseOK)
+	if u.String() != "clear" {
+		t.Errorf("got %q", u.String())
+	}
+	b.passive() // there is room again
+	if _, err := a.Passive(false); !errors.Is(err, ErrNoPort) {
+		t.Errorf("in clear beside one under TLS: got %v, want %v", err, ErrNoPort)
+	}
 }
 
 // A client that finishes its handshake before it sends the command gets it.

@@ -137,12 +137,12 @@ func (pt *port) usableLocked(now time.Time, tries *int) bool {
 	return false
 }
 
-// shareLocked returns a port that is leased to the client by sessions under
-// TLS only; nil when there is none.
+// shareLocked returns a port that is leased to the client by sessions whose connections
+// show tickets only; nil when there is none.
 func (g *group) shareLocked(client netip.Addr) *port {
 	return g.pickLocked(func(pt *port) bool {
 		ls := pt.clients[client]
-		return len(ls) > 0 && len(ls) < sharedMax && ls[0].tls.tickets()
+		return len(ls) > 0 && len(ls) < sharedMax && ls[0].tickets
 	})
 }
 

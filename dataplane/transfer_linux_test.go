@@ -308,7 +308,7 @@ func testStop(t *testing.T) {
 			t.Errorf("transfer %d: got %v, want %v", i, r.Cause, CauseShutdown)
 		}
 	}
-	if _, err := idle.Passive(); !errors.Is(err, ErrClosed) {
+	if _, err := idle.Passive(true); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want %v", err, ErrClosed)
 	}
 	idle.Active(netip.MustParseAddrPort("127.0.0.1:1"))

@@ -50,7 +50,7 @@ func (c *conn) rebind() {
 }
 
 // Passive implements session.DataPlane.
-func (d *channel) Passive() (netip.AddrPort, error) { return d.plane().Passive() }
+func (d *channel) Passive(private bool) (netip.AddrPort, error) { return d.plane().Passive(private) }
 
 // Active implements session.DataPlane.
 func (d *channel) Active(to netip.AddrPort) { d.plane().Active(to) }

@@ -108,7 +108,7 @@ func (s *Session) passive(string) (reply, error) {
 	case !s.peer.Remote.Addr().Is4():
 		return reply{codec.C502NotImplemented, "PASV knows IPv4 only, use EPSV"}, nil
 	}
-	addr, err := s.peer.Data.Passive()
+	addr, err := s.peer.Data.Passive(s.prot == Private)
 	if err != nil {
 		return s.noPort(err), nil
 	}
@@ -129,7 +129,7 @@ func (s *Session) extendedPassive(arg string) (reply, error) {
 		s.epsvAll = true
 		return reply{codec.C200OK, "Only EPSV is taken from here on"}, nil
 	}
-	addr, err := s.peer.Data.Passive()
+	addr, err := s.peer.Data.Passive(s.prot == Private)
 	if err != nil {
 		return s.noPort(err), nil
 	}

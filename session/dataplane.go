@@ -18,9 +18,9 @@ import (
 // transfer. A new endpoint replaces the old one; Start uses the endpoint up.
 type DataPlane interface {
 	// Passive takes a port on which the peer will connect and returns the
-	// address to advertise in 227 (for 229 only its port is used). An error
-	// when none is free: the reply is 425.
-	Passive() (netip.AddrPort, error)
+	// address to advertise in 227 (for 229 only its port is used). private is
+	// the protection as it stands. An error when none is free: the reply is 425.
+	Passive(private bool) (netip.AddrPort, error)
 	// Active remembers where to connect to. The session has checked the
 	// address (RFC 2577 section 3).
 	Active(to netip.AddrPort)

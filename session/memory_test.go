@@ -365,7 +365,7 @@ type memoryData struct {
 }
 
 // Passive implements DataPlane.
-func (d *memoryData) Passive() (netip.AddrPort, error) {
+func (d *memoryData) Passive(bool) (netip.AddrPort, error) {
 	if d.noPorts {
 		return netip.AddrPort{}, errors.New("all ports are in use")
 	}
