@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"testing"
 )
 
@@ -124,6 +126,39 @@ func TestDownloadHoldsNothing(t *testing.T) {
 			}
 			if l := d.link; l.buf != nil || len(l.in) > 0 {
 				t.Errorf("holds a buffer, with %d bytes in it", len(l.in))
+			}
+		})
+	}
+}
+
+// failing is a connection whose reads fail in turn.
+type failing struct {
+	net.Conn
+	errs []error
+}
+
+// Read implements io.Reader.
+func (c *failing) Read([]byte) (int, error) {
+	err := c.errs[0]
+	c.errs = c.errs[1:]
+	return 0, err
+}
+
+// TestDeadPeer: a peer that the kernel has given up ends the connection for good; a deadline
+// that has passed does not.
+func TestDeadPeer(t *testing.T) {
+	dead := os.NewSyscallError("read", syscall.ETIMEDOUT)
+	for _, v := range layers {
+		t.Run(v.name, func(t *testing.T) {
+			d, _, err := dataPair(t, newIdentity(t), DataOptions{Binding: NewBinding(), Engine: v.engine}, clientConfig(v.v))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.link.conn, d.link.raw = &failing{Conn: d.link.conn, errs: []error{os.ErrDeadlineExceeded, dead, io.EOF, io.EOF}}, nil
+			for i, want := range []error{os.ErrDeadlineExceeded, syscall.ETIMEDOUT, syscall.ETIMEDOUT} {
+				if _, err := d.Read(make([]byte, 10)); !errors.Is(err, want) {
+					t.Errorf("read %d: got %v, want %v", i+1, err, want)
+				}
 			}
 		})
 	}

@@ -3,7 +3,7 @@ package tlsconn
 import (
 	"errors"
 	"io"
-	"net"
+	"os"
 )
 
 // fast are the records of a data connection on its link. crypto/tls copies what it
@@ -91,11 +91,10 @@ func (f *fast) more() error {
 	return ErrTruncated
 }
 
-// fail ends reading, but for a deadline, which can be moved. Whether an alert
-// arrives changes nothing.
+// fail ends reading, but for a deadline, which can be moved; ETIMEDOUT, a peer that is
+// dead, is none. Whether an alert arrives changes nothing.
 func (f *fast) fail(err error) {
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
 	f.plain, f.link.in = nil, nil
