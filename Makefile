@@ -1,5 +1,5 @@
 # Targets for users:      run, test, build
-# Targets for developers: check, race, fuzz, interop, ktls, lint, bench, bench-peers, ci
+# Targets for developers: check, race, fuzz, interop, std, ktls, lint, bench, bench-peers, ci
 
 GO       ?= go
 BIN      := fastftps
@@ -9,7 +9,7 @@ ROUNDS   ?= 3
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TOOL     := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build run test check race fuzz interop ktls lint bench bench-peers ci clean
+.PHONY: build run test check race fuzz interop std ktls lint bench bench-peers ci clean
 
 ## build: one static binary, ./fastftps
 build:
@@ -39,6 +39,11 @@ fuzz:
 interop: build
 	./scripts/install-clients.sh
 	FASTFTPS_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -tags interop -timeout 20m -v ./internal/interop
+
+## std: what make interop and the tests of the server do, with all of TLS left to crypto/tls (tls.engine = "std")
+std:
+	FASTFTPS_TLS_ENGINE=std $(GO) test -count=1 ./engine
+	FASTFTPS_TLS_ENGINE=std $(MAKE) interop
 
 ## ktls: the tests of kernel TLS, under user-mode-linux (packages from apt-get download, no root)
 ktls:

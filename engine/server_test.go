@@ -60,7 +60,7 @@ func start(t testing.TB, change func(*Config)) *server {
 			{Addr: "127.0.0.1:0", Mode: session.Plain},
 		},
 		Session:  sessionConfig(root),
-		Data:     dataplane.Config{},
+		Data:     dataplane.Config{Engine: recordEngine()},
 		Identity: identity(t),
 		Metrics:  s.metrics,
 	}
@@ -78,6 +78,14 @@ func start(t testing.TB, change func(*Config)) *server {
 	go func() { s.served <- e.Serve() }()
 	t.Cleanup(s.stop)
 	return s
+}
+
+// recordEngine is who seals and opens records where a test does not say: FASTFTPS_TLS_ENGINE.
+func recordEngine() tlsconn.Engine {
+	if os.Getenv("FASTFTPS_TLS_ENGINE") == "std" {
+		return tlsconn.EngineStd
+	}
+	return tlsconn.EngineFast
 }
 
 // sessionConfig is what the sessions of a test server share.

@@ -106,7 +106,7 @@ func startServer(bin, dir string, v variant) (*server, error) {
 	s.passive = first + len(modes)
 	config := filepath.Join(dir, "fastftps.toml")
 	text := fmt.Sprintf(configText, filepath.Join(dir, "state"), s.ports[plain], s.ports[explicit], s.ports[implicit],
-		s.ca, key, s.passive, s.passive+cmp.Or(v.passive, passivePorts)-1, users, s.root, v.tls)
+		s.ca, key, s.passive, s.passive+cmp.Or(v.passive, passivePorts)-1, users, s.root, v.tls+engineLine())
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
@@ -114,6 +114,14 @@ func startServer(bin, dir string, v variant) (*server, error) {
 		return nil, err
 	}
 	return s, s.waitListening()
+}
+
+// engineLine chooses who seals and opens records, as FASTFTPS_TLS_ENGINE says.
+func engineLine() string {
+	if e := os.Getenv("FASTFTPS_TLS_ENGINE"); e != "" {
+		return fmt.Sprintf("\nengine = %q", e)
+	}
+	return ""
 }
 
 func addUser(bin, users string) error {
