@@ -20,6 +20,7 @@ import (
 	"fastftps/internal/ftpclient"
 	"fastftps/metrics"
 	"fastftps/session"
+	"fastftps/tlsconn"
 )
 
 // drive reaches a limit, calls edge, and goes beyond it.
@@ -149,7 +150,7 @@ func ports(t *testing.T, s *server, edge func()) {
 // TestSleep: a TLS session of a silent client sleeps, with and without a login,
 // and goes on with the next command. It is no limit: nobody is told.
 func TestSleep(t *testing.T) {
-	eachReactor(t, nil, func(t *testing.T, s *server) {
+	eachReactor(t, func(c *Config) { c.Data.Engine = tlsconn.EngineFast }, func(t *testing.T, s *server) {
 		c := s.dial(session.Implicit, nil)
 		all := func(*conn) bool { return true }
 		for _, commands := range [][]struct {
