@@ -5,6 +5,7 @@ package bench
 import (
 	"bufio"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"strconv"
@@ -28,23 +29,30 @@ func TestParseStat(t *testing.T) {
 // burn is a shell that uses CPU in a child which ends, and waits.
 const burn = `sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done'; echo done; read x || true`
 
-// TestTree: what children used counts after they have ended.
-func TestTree(t *testing.T) {
-	cmd := exec.Command("sh", "-c", burn)
+// shell starts a script and returns its pipes.
+func shell(t *testing.T, script string) (cmd *exec.Cmd, in io.WriteCloser, out *bufio.Reader) {
+	t.Helper()
+	cmd = exec.Command("sh", "-c", script)
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
+	r, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return cmd, in, bufio.NewReader(r)
+}
+
+// TestTree: what children used counts after they have ended.
+func TestTree(t *testing.T) {
+	cmd, in, out := shell(t, burn)
 	tree := newTree(cmd.Process.Pid)
 	before := tree.usage()
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+	if _, err := out.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
 	used := tree.usage().minus(before)
@@ -66,25 +74,14 @@ func TestTree(t *testing.T) {
 // TestTreeNewborn: memory counts processes born since the last look at all, however soon
 // after it they are asked for.
 func TestTreeNewborn(t *testing.T) {
-	cmd := exec.Command("sh", "-c", `read x; sh -c 'echo born; read x' ; true`)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, in, out := shell(t, `read x; sh -c 'echo born; read x' ; true`)
 	tree := newTree(cmd.Process.Pid)
 	tree.usage()
 	tree.next = time.Now().Add(time.Hour) // as if a look took minutes
 	if _, err := in.Write([]byte("\n")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+	if _, err := out.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
 	if m := tree.memory(); m.processes != 2 {

@@ -63,7 +63,7 @@ var products = []product{
 	{"pyftpdlib", "python3-pyftpdlib", false, pyftpdlib},
 }
 
-// engines are our server with each record layer on data connections.
+// engines are our server with each record layer.
 var engines = []product{
 	products[0],
 	{"fastftps, std", "", true, oursStd},

@@ -84,7 +84,7 @@ func failures(t *report.Target) error {
 
 // writeTries writes which scenarios ran on which server.
 func writeTries(b *strings.Builder, all []*try) {
-	b.WriteString("\nEach scenario of `fastftps bench` on each server, for a second (– : the server has no such mode):\n\n")
+	b.WriteString("\n## The scenarios\n\nEach scenario of `fastftps bench` on each server, for a second (– : the server has no such mode):\n\n")
 	writeHead(b, products, "scenario", "mode")
 	for _, t := range all {
 		fmt.Fprintf(b, "| %s | %s |", t.scenario, t.mode)
