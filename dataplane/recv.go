@@ -65,6 +65,9 @@ func (t *transfer) splice(f *os.File) (Cause, error) {
 		src.N = step
 		n, err := f.ReadFrom(src)
 		t.through(n, &t.plane.stats.RecvSpliced)
+		if t.quick() {
+			gather(t.conn, gathered)
+		}
 		switch {
 		case err != nil && isNetwork(err): // one error for both ends of a splice
 			return t.why(CauseCut), err

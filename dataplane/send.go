@@ -125,28 +125,29 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 		if last {
 			return CauseOK, nil
 		}
-		t.judge()
+		if t.quick() {
+			keepMore(t.conn, notSentQuick)
+		}
 		class = pace(t.window.class, n == len(p), time.Since(began))
 	}
 }
 
-// A reader is quick when its first quickBytes took no longer than quickTime. Few can
-// be that at a time; one that stalls later keeps up to notSentQuick in the kernel until
-// the stall limit, and an address has no more of them than sessions.
+// A peer is quick when its first quickBytes took no longer than quickTime. Few can be
+// that at a time; one that stalls later keeps what it was given until the stall limit,
+// and an address has no more of them than sessions.
 const (
 	quickBytes = 4 << 20
 	quickTime  = 500 * time.Millisecond
 )
 
-// judge looks, once, whether the reader of a download is quick.
-func (t *transfer) judge() {
+// quick reports, once, that the peer is quick: it is worth more memory of the kernel
+// to be woken for it less often.
+func (t *transfer) quick() bool {
 	if t.judged || t.moved.Load() < quickBytes {
-		return
+		return false
 	}
 	t.judged = true
-	if time.Since(t.started)-t.first <= quickTime {
-		hasten(t.conn)
-	}
+	return time.Since(t.started)-t.first <= quickTime
 }
 
 func feedCause(err error) Cause {

@@ -21,14 +21,15 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 	}
 	var (
 		path = &t.plane.stats.SentSendfile
+		more = notSentPages
 		src  = int(f.Fd())
 		off  = t.job.Offset
 		left = t.job.Length
 		n    int
 		serr error
 	)
-	// more is called when the socket may take bytes; false waits for that.
-	more := func(fd uintptr) bool {
+	// offer is called when the socket may take bytes; false waits for that.
+	offer := func(fd uintptr) bool {
 		for {
 			n, serr = unix.Sendfile(int(fd), src, &off, int(min(left, sendfileStep)))
 			if serr != unix.EINTR {
@@ -37,14 +38,14 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		}
 	}
 	if t.sec != nil {
-		path = &t.plane.stats.SentKernel
+		path, more = &t.plane.stats.SentKernel, notSentQuick
 	}
 	up := newHangUp(t.conn)
 	for left > 0 {
 		if up.seen() {
 			return t.why(CauseCut), errHangUp, true
 		}
-		if err := rc.Write(more); err != nil {
+		if err := rc.Write(offer); err != nil {
 			return t.why(CauseCut), err, true
 		}
 		switch {
@@ -62,7 +63,9 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 			t.sec.Sent(n)
 		}
 		t.through(int64(n), path)
-		t.judge()
+		if t.quick() {
+			keepMore(t.conn, more)
+		}
 	}
 	if t.sec != nil {
 		err = t.sec.Flush()

@@ -12,11 +12,18 @@ import (
 // (TCP_NOTSENT_LOWAT): a stalled reader then costs 0.3 MB instead of 3.9 MB,
 // and what is sent is still in the cache. The buffers themselves stay with the
 // kernel's autotuning. A reader that was quick gets notSentQuick: the transfer is
-// woken a quarter as often, which is most of what a download in clear costs.
+// woken a quarter as often, which is most of what a download in clear costs. What
+// sendfile gives in clear are pages of the cache, which cost no memory: more of them.
 const (
 	notSent      = 256 << 10
 	notSentQuick = 1 << 20
+	notSentPages = 4 << 20
 )
+
+// gathered is for how many bytes a quick upload in clear is woken (SO_RCVLOWAT).
+// The peer's FIN ends the wait, and so does a full buffer. Under TLS a peer may end with
+// close_notify alone, and would never be heard.
+const gathered = 256 << 10
 
 // tuneListener sets what accepted connections inherit.
 func tuneListener(_, _ string, c syscall.RawConn) error { return tune(c) }
@@ -39,9 +46,15 @@ func setNotSent(fd, n int) error {
 	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, n)
 }
 
-// hasten lets the kernel hold more for a quick reader. Without it all goes on as it is.
-func hasten(c *net.TCPConn) {
-	_ = onFD(c, func(fd int) error { return setNotSent(fd, notSentQuick) })
+// keepMore lets the kernel hold n bytes of what is not yet sent. Without it all goes on
+// as it is.
+func keepMore(c *net.TCPConn, n int) {
+	_ = onFD(c, func(fd int) error { return setNotSent(fd, n) })
+}
+
+// gather has reads of c wait for n bytes, or the end. Without it all goes on as it is.
+func gather(c *net.TCPConn, n int) {
+	_ = onFD(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n) })
 }
 
 // onFD calls f with the connection's descriptor.

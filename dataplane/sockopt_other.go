@@ -15,8 +15,14 @@ func tuneListener(_, _ string, _ syscall.RawConn) error { return nil }
 func tuneDialer(_, _ string, _ syscall.RawConn) error   { return nil }
 func wireBytes(*net.TCPConn) uint64                     { return 0 }
 func helloWaits(*net.TCPConn) bool                      { return false }
-func hasten(*net.TCPConn)                               {}
+func keepMore(*net.TCPConn, int)                        {}
+func gather(*net.TCPConn, int)                          {}
 func isQuiet(*net.TCPConn) bool                         { return false }
+
+const (
+	notSentQuick = 0
+	gathered     = 0
+)
 
 type hangUp struct{}
 

@@ -52,7 +52,7 @@ type transfer struct {
 	fed      int64 // file bytes read, not yet all through
 	first    time.Duration
 	kept     bool // the upload was committed or discarded
-	judged   bool // whether the reader is quick
+	judged   bool // whether the peer is quick
 	window   window
 
 	// Of Sweep alone.

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"fastftps/tlsconn"
 )
 
@@ -413,33 +415,90 @@ func TestInheritedOptions(t *testing.T) {
 	}
 }
 
-// A reader is judged once, by the time that its first bytes took.
-func TestQuickReader(t *testing.T) {
+// A peer is judged once, by the time that its first bytes took.
+func TestQuick(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		moved       int64
+		took        time.Duration
+		quick, done bool
+	}{
+		{"too early", quickBytes - 1, 0, false, false},
+		{"slow", quickBytes, quickTime + time.Minute, false, true},
+		{"quick", quickBytes, 0, true, true},
+	} {
+		x := &transfer{started: time.Now().Add(-time.Hour - tt.took), first: time.Hour}
+		x.moved.Store(tt.moved)
+		if tt.took == 0 {
+			x.first = 2 * time.Hour // as if the first byte had just left
+		}
+		if got := x.quick(); got != tt.quick || x.judged != tt.done {
+			t.Errorf("%s: got %v, judged %v, want %v, %v", tt.name, got, x.judged, tt.quick, tt.done)
+		}
+		if x.quick() && tt.done {
+			t.Errorf("%s: judged twice", tt.name)
+		}
+	}
+}
+
+// What a quick peer is given.
+func TestQuickOptions(t *testing.T) {
 	p := newPlane(t, Config{})
 	s := newPeer(t, p)
 	s.dial(s.passive())
 	until(t, "the connection is held", s.held)
 	c := s.lease.conn
+	for _, n := range []int{notSentQuick, notSentPages} {
+		if keepMore(c, n); lowat(t, c) != n {
+			t.Errorf("TCP_NOTSENT_LOWAT: got %d, want %d", lowat(t, c), n)
+		}
+	}
+	gather(c, gathered)
+	if got := option(t, c, unix.SOL_SOCKET, unix.SO_RCVLOWAT); got != gathered {
+		t.Errorf("SO_RCVLOWAT: got %d, want %d", got, gathered)
+	}
+}
+
+// An upload that is woken for many bytes at a time ends as any other.
+func TestGather(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		moved int64
-		took  time.Duration
-		want  int
-		done  bool
+		size  int
+		max   int64
+		reset bool
+		want  Cause
 	}{
-		{"too early", quickBytes - 1, 0, notSent, false},
-		{"slow", quickBytes, quickTime + time.Minute, notSent, true},
-		{"quick", quickBytes, 0, notSentQuick, true},
+		{"nothing", 0, 0, false, CauseOK},
+		{"less than that", gathered / 2, 0, false, CauseOK},
+		{"more than that", 3*gathered + 1, 0, false, CauseOK},
+		{"as large as may be", 1000, 1000, false, CauseOK},
+		{"too large", 1001, 1000, false, CauseQuota},
+		{"reset", gathered / 2, 0, true, CauseCut},
 	} {
-		x := &transfer{conn: c, started: time.Now().Add(-time.Hour - tt.took), first: time.Hour}
-		x.moved.Store(tt.moved)
-		if tt.took == 0 {
-			x.first = 2 * time.Hour // as if the first byte had just left
-		}
-		x.judge()
-		if got := lowat(t, c); got != tt.want || x.judged != tt.done {
-			t.Errorf("%s: TCP_NOTSENT_LOWAT %d, judged %v, want %d, %v", tt.name, got, x.judged, tt.want, tt.done)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPlane(t, Config{})
+			s := newPeer(t, p)
+			c := s.dial(s.passive())
+			until(t, "the connection is held", s.held)
+			gather(s.lease.conn, gathered)
+			f := newHostFile(t, nil)
+			s.start(Job{Upload: f, MaxBytes: tt.max})
+			want := text(tt.size)
+			if _, err := c.Write(want); err != nil {
+				t.Fatal(err)
+			}
+			if tt.reset {
+				c.SetLinger(0)
+				c.Close()
+			} else {
+				c.CloseWrite()
+			}
+			s.want(tt.want)
+			f.wantEnd(t, tt.want == CauseOK)
+			if got := f.content(t); tt.want == CauseOK && !bytes.Equal(got, want) {
+				t.Errorf("got %d bytes, want %d equal ones", len(got), len(want))
+			}
+		})
 	}
 }
 
