@@ -184,7 +184,9 @@ func (b *bench) segment(s *server, seg segment) *report.Slice {
 			b.collector.origin = from
 		}
 	})
+	s.measured.Store(seg.measure)
 	b.loop(s, seg, from, until)
+	s.measured.Store(false)
 	end := min(b.now(), until) // earlier when the run was ended
 	if !seg.measure {
 		return nil

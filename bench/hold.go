@@ -63,9 +63,14 @@ func (w *worker) noop() bool {
 	if w.sess == nil {
 		return false
 	}
+	return w.noopAt(w.b.now())
+}
+
+// noopAt does so for a NOOP that was scheduled for wanted.
+func (w *worker) noopAt(wanted time.Duration) bool {
 	from := w.b.now()
 	_, err := w.sess.c.Do("NOOP", 200)
-	w.finish(opNoop, from, from, 0, err)
+	w.finish(opNoop, wanted, from, 0, err)
 	return err == nil
 }
 
@@ -232,7 +237,7 @@ func (b *bench) background(s *server) (end func()) {
 	})
 	ctx, cancel := context.WithCancel(b.ctx)
 	var done sync.WaitGroup
-	done.Go(func() { b.keepAlive(ctx, crowd) })
+	done.Go(func() { b.keepAlive(ctx, crowd.all(), &s.measured) })
 	return func() {
 		cancel()
 		done.Wait()
@@ -240,17 +245,34 @@ func (b *bench) background(s *server) (end func()) {
 	}
 }
 
-// keepAlive says NOOP on all idle sessions, spread evenly over the interval.
-func (b *bench) keepAlive(ctx context.Context, crowd *server) {
-	all := crowd.all()
-	for ctx.Err() == nil {
-		for _, w := range all {
-			think(ctx, b.cfg.Scenario.background.keepalive/time.Duration(len(all)))
-			if ctx.Err() != nil {
-				break
-			}
-			w.noop()
-			w.rec.flush()
+// keepAlive says NOOP on all idle sessions, spread evenly over the interval: each at
+// its time, whether the one before was answered or not. Those that fall into a segment
+// that is measured are an operation of its target.
+func (b *bench) keepAlive(ctx context.Context, all []*worker, measured *atomic.Bool) {
+	busy := make([]atomic.Bool, len(all))
+	gap := b.cfg.Scenario.background.keepalive / time.Duration(len(all))
+	var running sync.WaitGroup
+	defer running.Wait()
+	from := b.now()
+	for n := 0; ; n++ {
+		wanted := from + time.Duration(n)*gap
+		think(ctx, wanted-b.now())
+		if ctx.Err() != nil {
+			return
 		}
+		i := n % len(all)
+		if busy[i].Swap(true) {
+			continue // the last one still waits
+		}
+		running.Go(func() {
+			defer busy[i].Store(false)
+			w := all[i]
+			if w.sess == nil {
+				return
+			}
+			w.rec.measure = measured.Load()
+			w.noopAt(wanted)
+			w.rec.flush()
+		})
 	}
 }

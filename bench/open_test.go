@@ -162,7 +162,7 @@ keepalive = "1s"
 		t.Fatal(err)
 	}
 	c.Scenario, c.Observe = s, func(snap report.Snapshot) {}
-	target := measureUntil(t, c, did("login", "retr", "slow")).Targets[0]
+	target := measureUntil(t, c, did("login", "retr", "slow", "noop")).Targets[0]
 	logins, slow := opOf(t, target, "login"), opOf(t, target, "slow")
 	if logins.OK == 0 || slow.OK == 0 || slow.N != slow.OK || len(target.Errors) > 0 {
 		t.Errorf("got %+v, errors %+v", target.Ops, target.Errors)
