@@ -11,7 +11,7 @@ import (
 
 // spliceStep bounds one splice call of the runtime, for progress to be seen
 // between them.
-const spliceStep = 4 << 20
+const spliceStep = 2 * stretch
 
 // receive stores an upload, and publishes it if the peer ended cleanly.
 func (t *transfer) receive() (Cause, error) {

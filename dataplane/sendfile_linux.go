@@ -9,7 +9,7 @@ import (
 
 // sendfileStep is how much one call asks for. The kernel takes what fits below
 // TCP_NOTSENT_LOWAT and says how much that was.
-const sendfileStep = 1 << 20
+const sendfileStep = stretch
 
 // sendfile sends the job's part of a file from the page cache to the socket,
 // no byte of it through user memory; under TLS the kernel seals it, see toKernel.

@@ -53,6 +53,8 @@ type transfer struct {
 	first    time.Duration
 	kept     bool // the upload was committed or discarded
 	judged   bool // whether the peer is quick
+	turn     turn
+	ran      int64 // bytes since others could run
 	window   window
 
 	// Of Sweep alone.
@@ -271,6 +273,7 @@ func (t *transfer) secured(err error) (Cause, error) {
 		return t.why(handshakeCause(err)), err
 	}
 	t.info = t.sec.Info()
+	t.sec.TakeTurns(&t.turn)
 	t.deadline(time.Time{})
 	if t.info.Unfit {
 		s.Unfit.Add(1)
@@ -302,6 +305,7 @@ func handshakeCause(err error) Cause {
 // finish ends what the transfer owns, delivers the result, and only then lets
 // go of the connection: the completion reply comes before a reset.
 func (t *transfer) finish(cause Cause, err error) {
+	t.turn.Give() // after a panic
 	if _, ferr := t.guard(t.closeStorage); ferr != nil {
 		err = errors.Join(err, ferr)
 	}
@@ -408,6 +412,7 @@ func (t *transfer) through(n int64, path *atomic.Int64) {
 	}
 	t.moved.Add(n)
 	path.Add(n)
+	t.pass(n)
 }
 
 // storageCause maps the error of an upload's Write or Commit.
