@@ -32,14 +32,18 @@ func receive[T any](t testing.TB, ch <-chan T, what string) T {
 	}
 }
 
-// occupy fills n workers of p and returns the function that lets them go.
+// occupy fills n workers of p, however long that takes, and returns the function that lets them go.
 func occupy(t testing.TB, p *Pool, n int) (release func()) {
 	t.Helper()
 	gate, begun := make(chan struct{}), make(chan struct{}, n)
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {
-			if err := p.Do(context.Background(), func() { begun <- struct{}{}; <-gate }); err != nil {
+			err := ErrBusy
+			for errors.Is(err, ErrBusy) { // a short Wait may be over before a worker has started
+				err = p.Do(context.Background(), func() { begun <- struct{}{}; <-gate })
+			}
+			if err != nil {
 				t.Errorf("occupy: %v", err)
 			}
 		})
