@@ -104,7 +104,7 @@ func (c *Channel) Start(j Job) error {
 	if c.running.Load() != nil {
 		return ErrBusy
 	}
-	t := &transfer{plane: c.plane, ch: c, job: j, tls: c.tls, started: time.Now(), quit: make(chan struct{}), turn: turn{of: c.plane.turns}}
+	t := &transfer{plane: c.plane, ch: c, job: j, tls: c.tls, started: time.Now(), quit: make(chan struct{})}
 	if err := c.plane.admit(); err != nil {
 		return err
 	}

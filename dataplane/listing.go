@@ -1,9 +1,6 @@
 package dataplane
 
-import (
-	"runtime"
-	"time"
-)
+import "time"
 
 const (
 	// promptly is how long a slow directory may keep lines back that are ready.
@@ -12,8 +9,8 @@ const (
 	// leave before the directory is asked for more, for it may take long. What is
 	// less is often all there is, and goes out in one write with the end.
 	firstPiece = 4 << 10
-	// listingStretch is how long a listing may run before it lets others.
-	listingStretch = 5 * time.Millisecond
+	// turn is how long a listing may run at a stretch.
+	turn = 5 * time.Millisecond
 )
 
 // listingFeed yields a listing: a block at a time, so that records are full; less
@@ -45,8 +42,8 @@ func (f *listingFeed) feed(_ *window, dst []byte) (n int, err error) {
 // processor away and from then on looks every 20 us, which takes an eighth of the
 // CPU of a LIST.
 func (f *listingFeed) yield(now time.Time) {
-	if now.Sub(f.turn) > listingStretch {
+	if now.Sub(f.turn) > turn {
 		f.turn = now
-		runtime.Gosched()
+		f.t.plane.gate.step()
 	}
 }

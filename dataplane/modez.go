@@ -143,8 +143,6 @@ func (f *deflateFeed) fill(w *window) error {
 	if err != nil && !last {
 		return err
 	}
-	f.t.turn.Take()
-	defer f.t.turn.Give()
 	f.out.Reset()
 	if _, err := f.z.Write(w.block(f.block)[:n]); err != nil {
 		return err

@@ -27,7 +27,7 @@ type Plane struct {
 	pool      *passivePool
 	budget    *budget
 	deflaters *deflaters
-	turns     turns
+	gate      gate
 	workers   *ants.PoolWithFuncGeneric[*transfer]
 	dials     chan struct{} // slots
 	early     *earlySlots
@@ -52,7 +52,7 @@ func New(cfg Config) (*Plane, error) {
 	p := &Plane{
 		budget:    newBudget(cfg.Budget),
 		deflaters: newDeflaters(cfg.MaxDeflaters),
-		turns:     newTurns(),
+		gate:      newGate(),
 		dials:     make(chan struct{}, cfg.MaxDials),
 		early:     newEarlySlots(),
 		down:      make(chan struct{}),

@@ -9,8 +9,8 @@ import (
 	"fastftps/tlsconn"
 )
 
-// spliceStep bounds one splice call of the runtime, for progress to be seen
-// between them.
+// spliceStep bounds one splice call of the runtime, for progress to be seen and
+// others to run between them.
 const spliceStep = 2 * stretch
 
 // receive stores an upload, and publishes it if the peer ended cleanly.
@@ -57,7 +57,9 @@ func (t *transfer) splice(f *os.File) (Cause, error) {
 	for {
 		step := int64(spliceStep)
 		if t.job.MaxBytes > 0 {
-			step = min(step, t.job.MaxBytes-t.moved.Load())
+			if step = min(step, t.job.MaxBytes-t.moved.Load()); step < gathered {
+				gather(t.conn, 1) // or what is one byte too much would wait for more
+			}
 		}
 		if step == 0 {
 			return t.expectEnd()

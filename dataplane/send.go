@@ -115,7 +115,7 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 		case !last && up.seen(): // what is left would be sent to nobody
 			return t.why(CauseCut), errHangUp
 		}
-		began, waited := time.Now(), t.turn.waited
+		began := time.Now()
 		if err := t.send(p[:n], last); err != nil && (!last || t.fed > 0) {
 			// Of nothing nothing can be lost: curl closes at once when it
 			// was told that the file is empty.
@@ -128,7 +128,7 @@ func (t *transfer) pump(f feeder, blocks int, path *atomic.Int64) (Cause, error)
 		if t.quick() {
 			keepMore(t.conn, notSentQuick)
 		}
-		class = pace(t.window.class, n == len(p), time.Since(began)-(t.turn.waited-waited))
+		class = pace(t.window.class, n == len(p), time.Since(began))
 	}
 }
 

@@ -51,9 +51,8 @@ type transfer struct {
 	notified bool  // the peer sent close_notify
 	fed      int64 // file bytes read, not yet all through
 	first    time.Duration
-	kept     bool // the upload was committed or discarded
-	judged   bool // whether the peer is quick
-	turn     turn
+	kept     bool  // the upload was committed or discarded
+	judged   bool  // whether the peer is quick
 	ran      int64 // bytes since others could run
 	window   window
 
@@ -273,7 +272,6 @@ func (t *transfer) secured(err error) (Cause, error) {
 		return t.why(handshakeCause(err)), err
 	}
 	t.info = t.sec.Info()
-	t.sec.TakeTurns(&t.turn)
 	t.deadline(time.Time{})
 	if t.info.Unfit {
 		s.Unfit.Add(1)
@@ -305,7 +303,6 @@ func handshakeCause(err error) Cause {
 // finish ends what the transfer owns, delivers the result, and only then lets
 // go of the connection: the completion reply comes before a reset.
 func (t *transfer) finish(cause Cause, err error) {
-	t.turn.Give() // after a panic
 	if _, ferr := t.guard(t.closeStorage); ferr != nil {
 		err = errors.Join(err, ferr)
 	}
@@ -402,7 +399,7 @@ func (t *transfer) drain() {
 	}
 }
 
-// through counts file bytes that have left or arrived.
+// through counts file bytes that have left or arrived, and lets others run now and then.
 func (t *transfer) through(n int64, path *atomic.Int64) {
 	if n <= 0 {
 		return

@@ -461,19 +461,22 @@ func TestQuickOptions(t *testing.T) {
 
 // An upload that is woken for many bytes at a time ends as any other.
 func TestGather(t *testing.T) {
+	fin := func(c *net.TCPConn) { c.CloseWrite() }
 	for _, tt := range []struct {
-		name  string
-		size  int
-		max   int64
-		reset bool
-		want  Cause
+		name string
+		size int
+		max  int64
+		end  func(*net.TCPConn) // nil: the peer waits
+		want Cause
 	}{
-		{"nothing", 0, 0, false, CauseOK},
-		{"less than that", gathered / 2, 0, false, CauseOK},
-		{"more than that", 3*gathered + 1, 0, false, CauseOK},
-		{"as large as may be", 1000, 1000, false, CauseOK},
-		{"too large", 1001, 1000, false, CauseQuota},
-		{"reset", gathered / 2, 0, true, CauseCut},
+		{"nothing", 0, 0, fin, CauseOK},
+		{"less than that", gathered / 2, 0, fin, CauseOK},
+		{"more than that", 3*gathered + 1, 0, fin, CauseOK},
+		{"as large as may be", 1000, 1000, fin, CauseOK},
+		{"too large", 1001, 1000, fin, CauseQuota},
+		{"too large, and open", 1001, 1000, nil, CauseQuota},
+		{"too large after much", 2*gathered + 1, 2 * gathered, nil, CauseQuota},
+		{"reset", gathered / 2, 0, func(c *net.TCPConn) { c.SetLinger(0); c.Close() }, CauseCut},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPlane(t, Config{})
@@ -487,11 +490,8 @@ func TestGather(t *testing.T) {
 			if _, err := c.Write(want); err != nil {
 				t.Fatal(err)
 			}
-			if tt.reset {
-				c.SetLinger(0)
-				c.Close()
-			} else {
-				c.CloseWrite()
+			if tt.end != nil {
+				tt.end(c)
 			}
 			s.want(tt.want)
 			f.wantEnd(t, tt.want == CauseOK)

@@ -138,17 +138,6 @@ func (d *DataConn) reason(err error) error {
 	return err
 }
 
-// Turn bounds how many connections seal or open at a time. Take waits for it and does
-// nothing when it is taken already; Give ends it.
-type Turn interface {
-	Take()
-	Give()
-}
-
-// TakeTurns has t taken while records are sealed and opened, and never while the
-// network is waited for. It is for the connection's goroutine, after Handshake.
-func (d *DataConn) TakeTurns(t Turn) { d.link.turn = t }
-
 // Info tells how the handshake ended.
 func (d *DataConn) Info() Info { return d.info }
 
@@ -194,27 +183,18 @@ func (d *DataConn) send(chunk []byte, last bool) error {
 	}
 	d.link.gather(len(chunk))
 	defer d.link.drop()
-	d.link.turn.Take()
-	err := d.seal(chunk, last)
-	d.link.turn.Give()
-	if err != nil {
-		return err
-	}
-	d.cut = d.link.flush()
-	return d.cut
-}
-
-// seal has crypto/tls gather the records.
-func (d *DataConn) seal(chunk []byte, last bool) error {
 	if len(chunk) > 0 {
 		if _, err := d.tc.Write(chunk); err != nil {
 			return err
 		}
 	}
 	if last {
-		return d.tc.CloseWrite()
+		if err := d.tc.CloseWrite(); err != nil {
+			return err
+		}
 	}
-	return nil
+	d.cut = d.link.flush()
+	return d.cut
 }
 
 // Read waits for a record and fills p with as many as have arrived whole. The
@@ -228,8 +208,6 @@ func (d *DataConn) Read(p []byte) (int, error) {
 	if d.end != nil {
 		return 0, d.end
 	}
-	d.link.turn.Take()
-	defer d.link.turn.Give()
 	n, err := d.tc.Read(p)
 	d.link.noWait = true
 	for err == nil && n < len(p) {

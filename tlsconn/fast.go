@@ -18,12 +18,10 @@ type fast struct {
 func (f *fast) send(chunk []byte, last bool) error {
 	f.link.gather(len(chunk))
 	defer f.link.drop()
-	f.link.turn.Take()
 	b, err := f.out.data(f.link.out.B, chunk)
 	if err == nil && last {
 		b, err = f.out.closeNotify(b)
 	}
-	f.link.turn.Give()
 	if err != nil || len(b) == 0 {
 		return err
 	}
@@ -34,7 +32,6 @@ func (f *fast) send(chunk []byte, last bool) error {
 
 // read fills p with the records that are there, and waits for the first one.
 func (f *fast) read(p []byte) (int, error) {
-	defer f.link.turn.Give()
 	n := 0
 	for n < len(p) {
 		if len(f.plain) > 0 {
@@ -66,12 +63,10 @@ func (f *fast) step(p []byte, wait bool) (int, error) {
 	switch {
 	case err != nil:
 	case n > 0:
-		f.link.turn.Take()
 		rec := f.link.in[:n]
 		f.link.in = f.link.in[n:]
 		n, f.plain, err = f.take(p, rec)
 	case wait:
-		f.link.turn.Give()
 		err = f.more()
 	default:
 		return 0, ErrWouldBlock
@@ -102,7 +97,6 @@ func (f *fast) fail(err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return
 	}
-	f.link.turn.Give()
 	f.plain, f.link.in = nil, nil
 	f.link.release()
 	if alert := f.end(nil, err); len(alert) > 0 {

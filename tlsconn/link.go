@@ -30,7 +30,6 @@ type link struct {
 
 	out    *bufpool.Buffer // records of the chunk being gathered; nil = send at once
 	outOf  *bufpool.Fixed
-	turn   Turn // to seal and to open
 	noWait bool // at a border with no whole record there, say ErrWouldBlock
 
 	began    bool // a byte was handed on
@@ -39,7 +38,7 @@ type link struct {
 }
 
 func newLink(conn net.Conn, prefix []byte) *link {
-	l := &link{conn: conn, in: prefix, class: bufpool.Plain16, turn: noTurn{}}
+	l := &link{conn: conn, in: prefix, class: bufpool.Plain16}
 	if sc, ok := conn.(syscall.Conn); ok && rawReads {
 		if raw, err := sc.SyscallConn(); err == nil {
 			l.raw, l.onRead = raw, l.tryRead
@@ -47,12 +46,6 @@ func newLink(conn net.Conn, prefix []byte) *link {
 	}
 	return l
 }
-
-// noTurn is always there.
-type noTurn struct{}
-
-func (noTurn) Take() {}
-func (noTurn) Give() {}
 
 // Read hands on bytes of one record.
 func (l *link) Read(p []byte) (int, error) {
@@ -78,9 +71,7 @@ func (l *link) Read(p []byte) (int, error) {
 
 // fill reads from the socket.
 func (l *link) fill() error {
-	l.turn.Give()
 	n, err := l.read()
-	l.turn.Take()
 	if n > 0 {
 		l.in = l.buf.B[:n]
 		return nil
