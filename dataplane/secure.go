@@ -35,6 +35,7 @@ func (p *Plane) handshake(sec *tlsconn.DataConn, t *transfer) error {
 	p.stats.Handshaking.Add(1)
 	defer p.stats.Handshaking.Add(-1)
 	began := time.Now()
+	p.gate.step() // a handshake computes for as long as a stretch
 	err := sec.Handshake()
 	stopped := err != nil && t != nil && t.why(CauseOK) != CauseOK
 	if p.cfg().Handshake != nil && !stopped {
