@@ -28,6 +28,7 @@ type Plane struct {
 	budget    *budget
 	deflaters *deflaters
 	gate      gate
+	pages     atomic.Int32 // transfers that have notSentPages
 	workers   *ants.PoolWithFuncGeneric[*transfer]
 	dials     chan struct{} // slots
 	early     *earlySlots

@@ -150,6 +150,19 @@ func (t *transfer) quick() bool {
 	return time.Since(t.started)-t.first <= quickTime
 }
 
+// maxPages is how many quick downloads in clear may have notSentPages at a time.
+const maxPages = 64
+
+// takePages reports whether this is one of them; finish gives its place back.
+func (t *transfer) takePages() bool {
+	if t.plane.pages.Add(1) > maxPages {
+		t.plane.pages.Add(-1)
+		return false
+	}
+	t.paged = true
+	return true
+}
+
 func feedCause(err error) Cause {
 	if errors.Is(err, errShort) {
 		return CauseShort

@@ -21,7 +21,7 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 	}
 	var (
 		path = &t.plane.stats.SentSendfile
-		more = notSentPages
+		more = notSentQuick
 		src  = int(f.Fd())
 		off  = t.job.Offset
 		left = t.job.Length
@@ -38,7 +38,7 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		}
 	}
 	if t.sec != nil {
-		path, more = &t.plane.stats.SentKernel, notSentQuick
+		path = &t.plane.stats.SentKernel
 	}
 	up := newHangUp(t.conn)
 	for left > 0 {
@@ -64,6 +64,9 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		}
 		t.through(int64(n), path)
 		if t.quick() {
+			if t.sec == nil && t.takePages() {
+				more = notSentPages
+			}
 			keepMore(t.conn, more)
 		}
 	}

@@ -13,7 +13,9 @@ import (
 // and what is sent is still in the cache. The buffers themselves stay with the
 // kernel's autotuning. A reader that was quick gets notSentQuick: the transfer is
 // woken a quarter as often, which is most of what a download in clear costs. What
-// sendfile gives in clear are pages of the cache, which cost no memory: more of them.
+// sendfile gives in clear are pages of the cache, no copies: maxPages transfers at a
+// time get notSentPages. The kernel counts them as memory of TCP, and keeps them while
+// the reader stalls.
 const (
 	notSent      = 256 << 10
 	notSentQuick = 1 << 20

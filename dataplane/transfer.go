@@ -53,6 +53,7 @@ type transfer struct {
 	first    time.Duration
 	kept     bool  // the upload was committed or discarded
 	judged   bool  // whether the peer is quick
+	paged    bool  // counted in Plane.pages
 	ran      int64 // bytes since others could run
 	window   window
 
@@ -305,6 +306,9 @@ func handshakeCause(err error) Cause {
 func (t *transfer) finish(cause Cause, err error) {
 	if _, ferr := t.guard(t.closeStorage); ferr != nil {
 		err = errors.Join(err, ferr)
+	}
+	if t.paged {
+		t.plane.pages.Add(-1)
 	}
 	t.releaseWindow() // now that the listing holds no memory any more
 	t.mu.Lock()

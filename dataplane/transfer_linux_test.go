@@ -459,6 +459,31 @@ func TestQuickOptions(t *testing.T) {
 	}
 }
 
+// As many as may be get pages, and a transfer gives its place back at its end.
+func TestPages(t *testing.T) {
+	p := newPlane(t, Config{})
+	for i := range maxPages + 3 {
+		x := &transfer{plane: p}
+		if got, want := x.takePages(), i < maxPages; got != want || x.paged != want {
+			t.Errorf("number %d: got %v, want %v", i, got, want)
+		}
+	}
+	p.pages.Store(0)
+	s := newPeer(t, p)
+	for range 3 {
+		j := Job{File: newHostFile(t, text(2*quickBytes)), Length: 2 * quickBytes}
+		c := s.dial(s.passive())
+		s.start(j)
+		if n, err := io.Copy(io.Discard, c); n != j.Length || err != nil {
+			t.Fatalf("got %d bytes, %v", n, err)
+		}
+		s.want(CauseOK)
+		if n := p.pages.Load(); n != 0 {
+			t.Errorf("after the end: got %d, want 0", n)
+		}
+	}
+}
+
 // An upload that is woken for many bytes at a time ends as any other.
 func TestGather(t *testing.T) {
 	fin := func(c *net.TCPConn) { c.CloseWrite() }
