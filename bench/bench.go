@@ -184,9 +184,9 @@ func (b *bench) segment(s *server, seg segment) *report.Slice {
 			b.collector.origin = from
 		}
 	})
-	s.measured.Store(seg.measure)
+	s.beside.open(seg.measure)
 	b.loop(s, seg, from, until)
-	s.measured.Store(false)
+	s.beside.close()
 	end := min(b.now(), until) // earlier when the run was ended
 	if !seg.measure {
 		return nil

@@ -237,7 +237,7 @@ func (b *bench) background(s *server) (end func()) {
 	})
 	ctx, cancel := context.WithCancel(b.ctx)
 	var done sync.WaitGroup
-	done.Go(func() { b.keepAlive(ctx, crowd.all(), &s.measured) })
+	done.Go(func() { b.keepAlive(ctx, crowd.all(), &s.beside) })
 	return func() {
 		cancel()
 		done.Wait()
@@ -246,10 +246,11 @@ func (b *bench) background(s *server) (end func()) {
 }
 
 // keepAlive says NOOP on all idle sessions, spread evenly over the interval: each at
-// its time, whether the one before was answered or not. Those that fall into a segment
-// that is measured are an operation of its target.
-func (b *bench) keepAlive(ctx context.Context, all []*worker, measured *atomic.Bool) {
-	busy := make([]atomic.Bool, len(all))
+// its time, whether the one before was answered or not, so that one on the same session
+// waits for it and that counts. Those whose time falls into a segment that is measured are
+// an operation of its target. A session that was lost is opened again, unmeasured.
+func (b *bench) keepAlive(ctx context.Context, all []*worker, segment *beside) {
+	turns := make([]sync.Mutex, len(all)) // the worker's
 	gap := b.cfg.Scenario.background.keepalive / time.Duration(len(all))
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -260,19 +261,52 @@ func (b *bench) keepAlive(ctx context.Context, all []*worker, measured *atomic.B
 		if ctx.Err() != nil {
 			return
 		}
-		i := n % len(all)
-		if busy[i].Swap(true) {
-			continue // the last one still waits
-		}
+		measured, end := segment.begin()
 		running.Go(func() {
-			defer busy[i].Store(false)
-			w := all[i]
-			if w.sess == nil {
-				return
+			defer end()
+			turns[n%len(all)].Lock()
+			defer turns[n%len(all)].Unlock()
+			w := all[n%len(all)]
+			if w.rec.measure = false; w.ready() {
+				w.rec.flush()
+				w.rec.measure = measured
+				w.noopAt(wanted)
 			}
-			w.rec.measure = measured.Load()
-			w.noopAt(wanted)
 			w.rec.flush()
 		})
 	}
+}
+
+// beside is what goes on beside the segments of a target, and belongs to the one in
+// which it began. The zero value is between two segments.
+type beside struct {
+	mu       sync.Mutex // guards measured, and running.Add against Wait
+	measured bool
+	running  sync.WaitGroup // of what is measured
+}
+
+// open begins a segment.
+func (s *beside) open(measured bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measured = measured
+}
+
+// begin reports whether what begins now is measured; end is called when it has ended.
+func (s *beside) begin() (measured bool, end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.measured {
+		return false, func() {}
+	}
+	s.running.Add(1)
+	return true, s.running.Done
+}
+
+// close ends the segment, and waits for what is measured of it.
+func (s *beside) close() {
+	s.mu.Lock()
+	s.measured = false
+	s.mu.Unlock()
+	s.running.Wait()
 }

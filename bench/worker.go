@@ -23,8 +23,8 @@ type server struct {
 	dirs     []string // our folder, by user; "" is that of the login
 	files    [][]file // by user
 	sessions atomic.Int64
-	probe    *probe      // of its processes; nil when they are not known
-	measured atomic.Bool // the segment that runs is measured: what goes on beside it is as well
+	probe    *probe // of its processes; nil when they are not known
+	beside   beside
 
 	mu      sync.Mutex // guards workers
 	workers []*worker
