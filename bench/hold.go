@@ -237,7 +237,7 @@ func (b *bench) background(s *server) (end func()) {
 	})
 	ctx, cancel := context.WithCancel(b.ctx)
 	var done sync.WaitGroup
-	done.Go(func() { b.keepAlive(ctx, crowd.all(), &s.beside) })
+	done.Go(func() { b.keepAlive(ctx, s, crowd.all()) })
 	return func() {
 		cancel()
 		done.Wait()
@@ -246,12 +246,13 @@ func (b *bench) background(s *server) (end func()) {
 }
 
 // keepAlive says NOOP on all idle sessions, spread evenly over the interval: each at
-// its time, whether the one before was answered or not, so that one on the same session
-// waits for it and that counts. Those whose time falls into a segment that is measured are
-// an operation of its target. A session that was lost is opened again, unmeasured.
-func (b *bench) keepAlive(ctx context.Context, all []*worker, segment *beside) {
-	turns := make([]sync.Mutex, len(all)) // the worker's
+// its time, whether the one before was answered or not. Those whose time falls into a
+// segment that is measured are an operation of its target, dropped if the session still
+// waits for its last one. A session that was lost is opened again, unmeasured.
+func (b *bench) keepAlive(ctx context.Context, s *server, all []*worker) {
+	busy := make([]atomic.Bool, len(all))
 	gap := b.cfg.Scenario.background.keepalive / time.Duration(len(all))
+	drops := recorder{out: b.collector.in, target: s.index, measure: true}
 	var running sync.WaitGroup
 	defer running.Wait()
 	from := b.now()
@@ -261,12 +262,20 @@ func (b *bench) keepAlive(ctx context.Context, all []*worker, segment *beside) {
 		if ctx.Err() != nil {
 			return
 		}
-		measured, end := segment.begin()
+		i := n % len(all)
+		measured, end := s.beside.begin()
+		if busy[i].Swap(true) {
+			if measured {
+				drops.batch().dropped[opNoop]++
+				drops.flush()
+			}
+			end()
+			continue
+		}
 		running.Go(func() {
 			defer end()
-			turns[n%len(all)].Lock()
-			defer turns[n%len(all)].Unlock()
-			w := all[n%len(all)]
+			defer busy[i].Store(false)
+			w := all[i]
 			if w.rec.measure = false; w.ready() {
 				w.rec.flush()
 				w.rec.measure = measured
