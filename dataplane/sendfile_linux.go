@@ -21,15 +21,14 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 	}
 	var (
 		path = &t.plane.stats.SentSendfile
-		more = notSentQuick
 		src  = int(f.Fd())
 		off  = t.job.Offset
 		left = t.job.Length
 		n    int
 		serr error
 	)
-	// offer is called when the socket may take bytes; false waits for that.
-	offer := func(fd uintptr) bool {
+	// more is called when the socket may take bytes; false waits for that.
+	more := func(fd uintptr) bool {
 		for {
 			n, serr = unix.Sendfile(int(fd), src, &off, int(min(left, sendfileStep)))
 			if serr != unix.EINTR {
@@ -45,7 +44,7 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		if up.seen() {
 			return t.why(CauseCut), errHangUp, true
 		}
-		if err := rc.Write(offer); err != nil {
+		if err := rc.Write(more); err != nil {
 			return t.why(CauseCut), err, true
 		}
 		switch {
@@ -65,9 +64,10 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		t.through(int64(n), path)
 		if t.quick() {
 			if t.sec == nil && t.takePages() {
-				more = notSentPages
+				keepMore(t.conn, notSentPages)
+			} else {
+				keepMore(t.conn, notSentQuick)
 			}
-			keepMore(t.conn, more)
 		}
 	}
 	if t.sec != nil {
