@@ -49,7 +49,7 @@ func parse() (*options, error) {
 	flag.StringVar(&o.ours, "fastftps", "", "our binary; it is the load generator as well")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds")
 	flag.StringVar(&o.duration, "duration", "4s", "measured time of each run")
-	flag.StringVar(&o.out, "out", "", "page to write; none: standard output")
+	flag.StringVar(&o.out, "out", "", "page to write after each round; none: standard output")
 	flag.Parse()
 	if o.dir == "" || o.peers == "" || o.ours == "" || flag.NArg() > 0 {
 		return nil, errors.New("-dir, -peers and -fastftps are needed, and nothing else")
@@ -78,18 +78,27 @@ func run(ctx context.Context) error {
 				return err
 			}
 		}
+		var grid []*try
+		last := round+1 == o.rounds
+		if last && o.only.String() == "" {
+			grid = o.tryAll(ctx)
+		}
+		if last || o.out != "" { // a run that is interrupted leaves its whole rounds
+			if err := o.writePage(round+1, peers, own, grid); err != nil {
+				return err
+			}
+		}
 	}
-	var grid []*try
-	if o.only.String() == "" {
-		grid = o.tryAll(ctx)
-	}
-	return o.writePage(peers, own, grid)
+	return ctx.Err()
 }
 
-// measureAll runs each row once on each server. Each round begins with another server,
-// so that none always has the warm or the cold machine.
+// measureAll runs the rows of a round once on each server. Each round begins with another
+// server, so that none always has the warm or the cold machine.
 func (o *options) measureAll(ctx context.Context, t *table, round int) error {
 	for i := range t.rows {
+		if !t.rows[i].in(round) {
+			continue
+		}
 		for j := range t.products {
 			if ctx.Err() != nil {
 				return ctx.Err()

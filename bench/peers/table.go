@@ -90,8 +90,8 @@ func (t *table) ratio(i int) (best string, ratio float64) {
 	return best, ratio
 }
 
-// writePage writes what was found.
-func (o *options) writePage(peers, own *table, grid []*try) error {
+// writePage writes what was found in so many rounds.
+func (o *options) writePage(rounds int, peers, own *table, grid []*try) error {
 	out := io.Writer(os.Stdout)
 	if o.out != "" {
 		f, err := os.Create(o.out)
@@ -101,26 +101,26 @@ func (o *options) writePage(peers, own *table, grid []*try) error {
 		defer f.Close()
 		out = f
 	}
-	_, err := io.WriteString(out, o.page(peers, own, grid))
+	_, err := io.WriteString(out, o.page(rounds, peers, own, grid))
 	return err
 }
 
-func (o *options) page(peers, own *table, grid []*try) string {
+func (o *options) page(rounds int, peers, own *table, grid []*try) string {
 	env := &peers.env
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Performance beside the peers
 
 Written by `+"`make bench-peers`"+` on %s. Every figure is CPU of the server, its children included, for a unit of work, or
-memory: less is better. Each is the median of %d rounds of %s, with the least and the largest; the servers take turns in
-each row of each round. *Best peer* is its median over ours: above 1 ours is better, and within 0.9 to 1.1 there is no
-difference on this machine.
+memory: less is better. Each is the median of %d rounds of %s, with the least and the largest, memory is from the first
+round; the servers take turns in each row of each round. *Best peer* is its median over ours: above 1 ours is better, and
+within 0.9 to 1.1 there is no difference on this machine.
 
 | environment | |
 |---|---|
 | machine | %s, %d cores, %d MiB |
 | system | %s %s, %s, TCP %s, files on a tmpfs, loopback in a network namespace of its own |
 | fastftps | %s %s, %s |
-`, time.Now().UTC().Format("2006-01-02"), o.rounds, o.duration, env.CPU, env.Cores, env.MemoryMiB, env.OS, env.Kernel, env.Arch, env.Congestion, env.Version, env.Revision, env.Go)
+`, time.Now().UTC().Format("2006-01-02"), rounds, o.duration, env.CPU, env.Cores, env.MemoryMiB, env.OS, env.Kernel, env.Arch, env.Congestion, env.Version, env.Revision, env.Go)
 	for _, p := range products[1:] {
 		v, err := o.version(p.pkg)
 		if err != nil {

@@ -78,6 +78,9 @@ func TestRows(t *testing.T) {
 		if v, err := r.value(full); err != nil || v != want[r.unit] {
 			t.Errorf("%s: got %v, %v, want %v", r.name, v, err, want[r.unit])
 		}
+		if !r.in(0) || r.in(1) != strings.HasPrefix(r.unit, "CPU") {
+			t.Errorf("%s: in the first round %v, in the second %v", r.name, r.in(0), r.in(1))
+		}
 	}
 }
 
@@ -87,11 +90,11 @@ func TestEngineRows(t *testing.T) {
 	for _, r := range matching(rows(""), engineRows) {
 		names = append(names, r.name)
 	}
-	want := []string{"PROT P download, 8 sessions", "PROT P upload, 4 sessions", "1 KiB files, TLS resumed", "64 KiB files, TLS resumed", "login, TLS full", "LIST of 10000 entries"}
+	want := []string{"PROT P download, 8 sessions", "PROT P upload, 4 sessions", "1 KiB files, TLS resumed", "64 KiB files, TLS resumed", "login, TLS full", "LIST of 10000 entries", "idle session, TLS"}
 	if !slices.Equal(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
-	if none := matching(rows(""), engineRows, regexp.MustCompile("idle")); len(none) > 0 {
+	if none := matching(rows(""), engineRows, regexp.MustCompile("stalled")); len(none) > 0 {
 		t.Errorf("got %d rows that match one expression of two", len(none))
 	}
 }

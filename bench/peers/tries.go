@@ -38,13 +38,13 @@ func (t *try) args() []string {
 	return args
 }
 
-// tryAll runs each scenario once on each server.
+// tryAll runs each scenario once on each server; none is returned if it is interrupted.
 func (o *options) tryAll(ctx context.Context) []*try {
 	all := tries()
 	for _, t := range all {
 		for _, p := range products {
 			if ctx.Err() != nil {
-				return all
+				return nil
 			}
 			t.results[p.name] = o.tryOne(ctx, t, p)
 			fmt.Fprintf(os.Stderr, "%-10s %-6s %-10s %s\n", t.scenario, t.mode, p.name, t.results[p.name])
