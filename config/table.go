@@ -19,7 +19,7 @@ type section struct{ name, doc string }
 var sections = []section{
 	{"", "Top of the file."},
 	{"listen", "One [[listen]] for each address. A file with at least one replaces the default two. " +
-		"In the environment and in flags, listen.0.addr is the first one's address, and listen is all of them: \"0.0.0.0:21,ftps://0.0.0.0:990\"."},
+		"In the environment and in flags, listen.0.addr is the first one's address, and listen is all of them: \":21,ftps://:990\"."},
 	{"tls", "Certificates and policy of all TLS connections. Suites, groups and ALPN are fixed: ECDHE with AES-GCM or ChaCha20-Poly1305."},
 	{"passive", "Data connections that the client opens (PASV, EPSV)."},
 	{"active", "Data connections that the server opens (PORT, EPRT), only ever to the client's own address and to ports from 1024."},
@@ -64,7 +64,7 @@ func (c *Config) keys() []key {
 
 func (l *Listen) keys(prefix string) []key {
 	return []key{
-		{prefix + "addr", ":21", str(&l.Addr, "host:port", checkAddr), "IP address and port; without an address all of them."},
+		{prefix + "addr", ":21", str(&l.Addr, "host:port", checkAddr), "IP address and port; without an address all of them, with 0.0.0.0 those of IPv4, with [::] those of IPv6."},
 		{
 			prefix + "mode", modeExplicit, enum(&l.Mode, modeExplicit, modeImplicit, modePlain),
 			"explicit: clear until AUTH TLS (RFC 4217). implicit: TLS from the first byte. plain: no TLS is offered.",

@@ -17,7 +17,7 @@ import (
 
 // Listen describes one listening address.
 type Listen struct {
-	Addr string       // host:port; an empty host means all addresses
+	Addr string       // host:port; an empty host means all addresses, 0.0.0.0 and [::] those of one family
 	Mode session.Mode // explicit, implicit or plain
 	// RequireTLS: on an explicit listener USER before AUTH is refused.
 	RequireTLS bool
@@ -44,11 +44,24 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 1
 func (e *Engine) listen(l Listen) (*listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: controlOptions}
 	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(context.Background(), "tcp", l.Addr)
+	ln, err := lc.Listen(context.Background(), family(l.Addr), l.Addr)
 	if err != nil {
 		return nil, err
 	}
 	return &listener{Listen: l, ln: ln.(*net.TCPListener), engine: e}, nil
+}
+
+// family is the network of package net for an address to listen on. With plain tcp
+// 0.0.0.0 would take IPv6 as well, past a firewall that has rules for IPv4 alone.
+func family(addr string) string {
+	ap, err := netip.ParseAddrPort(addr)
+	switch {
+	case err != nil: // a name, or no host
+		return "tcp"
+	case ap.Addr().Unmap().Is4():
+		return "tcp4"
+	}
+	return "tcp6"
 }
 
 // controlBuffer is the receive buffer of a control connection, in bytes. Commands

@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -175,3 +178,52 @@ func local(n byte) netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, n}) }
 
 // modes are the three kinds of listener.
 var modes = map[string]session.Mode{"explicit": session.Explicit, "implicit": session.Implicit, "plain": session.Plain}
+
+// TestLocalAddress: a session knows at which of the host's addresses it was reached,
+// also when its listener is bound to all of them. 0.0.0.0 is all of IPv4 and nothing else.
+func TestLocalAddress(t *testing.T) {
+	listeners := []struct {
+		addr           string
+		taken, refused []string
+	}{
+		{"127.0.0.1:0", []string{"127.0.0.1"}, []string{"127.0.0.2", "::1"}},
+		{"0.0.0.0:0", []string{"127.0.0.1", "127.0.0.2"}, []string{"::1"}},
+		{"[::1]:0", []string{"::1"}, []string{"127.0.0.1"}},
+		{"[::]:0", []string{"::1"}, []string{"127.0.0.1"}},
+		{":0", []string{"127.0.0.1", "127.0.0.2", "::1"}, nil},
+	}
+	eachReactor(t, func(c *Config) {
+		c.Listen = nil
+		for _, l := range listeners {
+			c.Listen = append(c.Listen, Listen{Addr: l.addr, Mode: session.Plain})
+		}
+	}, func(t *testing.T, s *server) {
+		for i, l := range listeners {
+			at := func(host string) netip.AddrPort {
+				return netip.AddrPortFrom(netip.MustParseAddr(host), s.Addrs()[i].Port())
+			}
+			for _, host := range l.taken {
+				c, err := net.Dial("tcp", at(host).String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if _, err := bufio.NewReader(c).ReadString('\n'); err != nil { // the greeting
+					t.Fatal(err)
+				}
+				client := netip.MustParseAddrPort(c.LocalAddr().String())
+				var got []netip.AddrPort
+				s.conns.each(func(c *conn) bool { return c.remote == client }, func(c *conn) { got = append(got, c.local) })
+				if !slices.Equal(got, []netip.AddrPort{at(host)}) {
+					t.Errorf("%s: got %v, want %v", l.addr, got, at(host))
+				}
+			}
+			for _, host := range l.refused {
+				if c, err := net.Dial("tcp", at(host).String()); err == nil {
+					t.Errorf("%s: a connection to %v was taken", l.addr, at(host))
+					c.Close()
+				}
+			}
+		}
+	})
+}
