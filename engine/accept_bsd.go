@@ -10,10 +10,10 @@ import (
 )
 
 // accept takes a connection; its descriptor neither blocks nor survives exec.
-func accept(fd int) (int, unix.Sockaddr, error) {
+func accept(fd int) (int, syscall.Sockaddr, error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	n, sa, err := unix.Accept(fd)
+	n, sa, err := syscall.Accept(fd)
 	if err != nil {
 		return -1, nil, err
 	}

@@ -1,8 +1,9 @@
 package engine
 
-import "golang.org/x/sys/unix"
+import "syscall"
 
-// accept takes a connection; its descriptor neither blocks nor survives exec.
-func accept(fd int) (int, unix.Sockaddr, error) {
-	return unix.Accept4(fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+// accept takes a connection; its descriptor neither blocks nor survives exec. It is
+// syscall's, for that of x/sys asks the socket for its protocol on top.
+func accept(fd int) (int, syscall.Sockaddr, error) {
+	return syscall.Accept4(fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 }

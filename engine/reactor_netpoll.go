@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cloudwego/netpoll"
@@ -190,12 +191,12 @@ type pollConn struct {
 
 // accepted makes the connection of an admitted socket, on the event loop. It is
 // polled only then, so the greeting leaves before any input is seen.
-func (r *netpollReactor) accepted(ln *listener, fd int, remote netip.AddrPort) {
+func (r *netpollReactor) accepted(ln *listener, fd int, local, remote netip.AddrPort) {
 	r.open.Add(1)
 	p := &pollConn{reactor: r, loop: r.next(), fd: fd}
 	p.op = p.loop.poll.Alloc()
 	p.op.FD, p.op.Inputs, p.op.InputAck, p.op.OnHup = fd, p.loop.inputs, p.input, p.hup
-	p.h = r.engine.newConn(ln, endpoint{remote: remote, local: localAddr(fd), wire: p})
+	p.h = r.engine.newConn(ln, endpoint{remote: remote, local: local, wire: p})
 	if err := p.op.Control(netpoll.PollReadable); err != nil {
 		r.engine.log.Error("poll connection", slog.Any("err", err))
 		_ = p.hup(nil)
@@ -307,8 +308,9 @@ type pollListener struct {
 	reactor *netpollReactor
 	op      *netpoll.FDOperator
 	fd      int
-	over    chan struct{} // closed when nothing is accepted any more
-	end     func()        // closes over, once
+	local   netip.AddrPort // of its connections; each has its own if unspecified
+	over    chan struct{}  // closed when nothing is accepted any more
+	end     func()         // closes over, once
 
 	mu    sync.Mutex // guards spare
 	spare int        // descriptor kept for turnAway; -1 for none
@@ -325,6 +327,7 @@ func newPollListener(r *netpollReactor, ln *listener) (*pollListener, error) {
 	if err := rc.Control(func(fd uintptr) { l.fd = int(fd) }); err != nil {
 		return nil, err
 	}
+	l.local = localAddr(l.fd)
 	l.op = r.next().poll.Alloc()
 	l.op.FD, l.op.OnRead, l.op.OnHup = l.fd, l.accept, l.hup
 	return l, nil
@@ -405,13 +408,17 @@ func (l *pollListener) accept(netpoll.Poll) error {
 	if l.engine.refuse(l.listener, remote.Addr(), func(b []byte) { _, _ = tryWrite(fd, b) }) {
 		return unix.Close(fd)
 	}
-	l.reactor.accepted(l.listener, fd, remote)
+	local := l.local
+	if local.Addr().IsUnspecified() {
+		local = localAddr(fd)
+	}
+	l.reactor.accepted(l.listener, fd, local, remote)
 	return nil
 }
 
 // localAddr is the address that a socket is bound to.
 func localAddr(fd int) netip.AddrPort {
-	sa, err := unix.Getsockname(fd)
+	sa, err := syscall.Getsockname(fd)
 	if err != nil {
 		return netip.AddrPort{}
 	}
@@ -419,11 +426,11 @@ func localAddr(fd int) netip.AddrPort {
 }
 
 // addrPort turns a socket address into ours, IPv4-mapped ones into IPv4.
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
+func addrPort(sa syscall.Sockaddr) netip.AddrPort {
 	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
+	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
+	case *syscall.SockaddrInet6:
 		return unmapped(netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port)))
 	}
 	return netip.AddrPort{}
