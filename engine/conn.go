@@ -35,6 +35,7 @@ const (
 	evTick                      // the deadline has passed
 	evDrain                     // the server is going down
 	evFlood                     // too much input
+	evEnded                     // the peer has sent FIN
 	evClosed                    // the socket is gone
 	evResult                    // the transfer has ended; see mailbox.result
 )
@@ -65,6 +66,8 @@ type conn struct {
 	cur       []byte // input lent by the reactor for the length of a call
 	plain     []byte // decrypted bytes that the session has not taken yet
 	stuck     bool   // output waits for the peer; evFlushed will come
+	fin       bool   // the peer has sent FIN
+	eof       bool   // no more commands come: FIN, or close_notify
 	slot      slotState
 	draining  bool
 	born      time.Duration // when it was accepted, since the engine's start
@@ -81,6 +84,7 @@ type conn struct {
 // mailbox is what others leave for a connection.
 type mailbox struct {
 	owned   bool // somebody runs the connection
+	last    bool // and that is a long command behind which nothing has come
 	gone    bool // the socket is closed: input is dropped
 	events  event
 	in      []byte          // input that arrived while somebody ran it
@@ -194,6 +198,20 @@ func (c *conn) receive(p []byte) reception {
 // maxRecord is the size of the largest TLS record: what a peer may have to
 // send before anything can be made of it.
 const maxRecord = 5 + 16<<10 + 256
+
+// halfClosed implements handler. A long command behind which nothing has come is given up.
+func (c *conn) halfClosed() {
+	c.mu.Lock()
+	cancel := c.box.cancel
+	if !c.box.last || len(c.box.in) > 0 {
+		cancel = nil
+	}
+	c.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	c.post(evEnded)
+}
 
 // closed implements handler.
 func (c *conn) closed() {
@@ -354,6 +372,9 @@ func (c *conn) handle(ev event, r *session.Result) {
 	if ev&evFlushed != 0 {
 		c.stuck = false
 	}
+	if ev&evEnded != 0 {
+		c.fin, c.eof = true, true
+	}
 	if ev&evResult != 0 {
 		c.seen = c.engine.now() // the idle limit rested
 		c.then(c.sess.TransferDone(*r))
@@ -409,7 +430,8 @@ func (c *conn) advance() outcome {
 	for c.phase != phaseDead && c.flush() {
 		switch c.act {
 		case session.Continue:
-			if did, out := c.pull(); !did {
+			did, out := c.pull()
+			if out == handedOver || !did && !(c.eof && c.endOfInput()) {
 				return out
 			}
 		case session.Flush:
@@ -422,6 +444,9 @@ func (c *conn) advance() outcome {
 		case session.WorkRead:
 			return c.handOver(c.engine.readers, func() { c.work(session.WorkRead) })
 		case session.Wait:
+			if c.eof {
+				c.drop(slog.LevelDebug, "closed by peer")
+			}
 			return waits
 		case session.StartTLS:
 			c.act = session.Continue
@@ -436,7 +461,6 @@ func (c *conn) advance() outcome {
 			c.enter(phaseRestart)
 		case session.Close:
 			c.linger()
-			return waits
 		case session.CloseDrop:
 			c.drop(slog.LevelInfo, "not an FTP client")
 			return waits
@@ -453,7 +477,11 @@ func (c *conn) advance() outcome {
 func (c *conn) work(kind session.Action) {
 	func() {
 		defer c.recoverTurn()
+		defer c.setLast(false)
 		for c.act == kind {
+			if c.setLast(kind == session.WorkRead && !c.sess.More()) {
+				c.sess.Cancel()
+			}
 			c.sess.Work()
 			c.seen = c.engine.now() // whatever took long was not the client
 			c.renewLogin()
@@ -461,6 +489,15 @@ func (c *conn) work(kind session.Action) {
 		}
 	}()
 	c.run()
+}
+
+// setLast tells halfClosed whether there is a command to give up. It reports whether it
+// is to be given up at once, for the peer's FIN is there already.
+func (c *conn) setLast(last bool) (over bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.box.last = last
+	return last && c.box.events&evEnded != 0 && len(c.box.in) == 0
 }
 
 // pull gives the session its next bytes, or the handshake. did is false when

@@ -119,6 +119,23 @@ func (c *conn) shutAndLinger() {
 	c.wire.ShutWrite()
 }
 
+// endOfInput goes on where the peer sends no more and all that it has sent was dealt
+// with. It reports whether anything has changed.
+func (c *conn) endOfInput() bool {
+	switch {
+	case c.phase == phaseLinger && !c.fin: // after a close_notify
+		return false
+	case (c.phase == phaseClear || c.phase == phaseSecure) && c.transferring():
+		c.sess.Ended()
+		return false
+	case c.phase == phaseSecure:
+		c.closedByPeer()
+	default:
+		c.drop(slog.LevelDebug, "closed by peer")
+	}
+	return true
+}
+
 // drop closes at once.
 func (c *conn) drop(level slog.Level, why string) {
 	if c.phase == phaseDead {
@@ -129,8 +146,8 @@ func (c *conn) drop(level slog.Level, why string) {
 	}
 	c.enter(phaseDead)
 	c.act = session.Continue
+	defer c.wire.Shut() // whatever else fails
 	c.endSession()
-	c.wire.Shut()
 }
 
 // endSession lets go of what the session holds. A transfer that runs is

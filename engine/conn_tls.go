@@ -114,7 +114,11 @@ func (c *conn) pullSecure() bool {
 		if n > 0 {
 			return c.feedPlain(buf.B[:n])
 		}
-		if !errors.Is(err, tlsconn.ErrWouldBlock) {
+		switch {
+		case err == io.EOF:
+			c.eof = true
+			return len(c.take()) > 0 // what follows a close_notify is nothing (RFC 8446 section 6.1)
+		case !errors.Is(err, tlsconn.ErrWouldBlock):
 			c.readFailed(err)
 			return true
 		}
@@ -156,15 +160,18 @@ func (c *conn) feedPlain(p []byte) bool {
 	return true
 }
 
-// readFailed ends the connection after a bad record or the peer's
-// close_notify. A client that closes without QUIT is no fault (RFC 959
-// section 4.1.1).
+// readFailed ends the connection after a bad record.
 func (c *conn) readFailed(err error) {
-	c.why = "closed by peer"
-	if !errors.Is(err, io.EOF) {
-		c.why = "bad TLS record"
-		c.logger().Info("control connection broken", slog.Any("err", err))
-	}
+	c.logger().Info("control connection broken", slog.Any("err", err))
+	c.endTLS("bad TLS record")
+}
+
+// closedByPeer ends the connection after the peer's close_notify. A client that closes
+// without QUIT is no fault (RFC 959 section 4.1.1).
+func (c *conn) closedByPeer() { c.endTLS("closed by peer") }
+
+func (c *conn) endTLS(why string) {
+	c.why = why
 	c.tls.CloseNotify()
 	if c.flush() {
 		c.shutAndLinger()

@@ -7,6 +7,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -277,4 +280,159 @@ func TestShutdownSaysGoodbye(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHalfClose: what a client sent before it shut its side is executed and answered,
+// also what a worker executes, and a transfer behind which QUIT waits ends as it should
+// (RFC 959 section 4.1.1). Without QUIT it is aborted.
+func TestHalfClose(t *testing.T) {
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<17) // more than sockets hold
+	modes := map[string]session.Mode{"plain": session.Plain, "implicit": session.Implicit}
+	eachReactor(t, nil, func(t *testing.T, s *server) {
+		if err := os.WriteFile(filepath.Join(s.root, "down"), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for name, mode := range modes {
+			t.Run(name, func(t *testing.T) {
+				login := func() *ftpclient.Client {
+					c := s.login(mode, nil)
+					if err := c.Protect("C"); mode == session.Implicit && err != nil {
+						t.Fatal(err)
+					}
+					return c
+				}
+				replies := func(c *ftpclient.Client, want ...int) {
+					t.Helper()
+					var got []int
+					for {
+						r, err := c.ReadReply()
+						if err != nil {
+							break
+						}
+						got = append(got, r.Code)
+					}
+					if !slices.Equal(got, want) {
+						t.Errorf("got %v, want %v", got, want)
+					}
+				}
+
+				c := s.dial(mode, nil)
+				say(t, c, "USER demo", "PASS secret", "MKD "+name, "MKD "+name+"/sub", "QUIT")
+				shut(t, c)
+				replies(c, 331, 230, 257, 257, 221)
+
+				c = login()
+				say(t, c, "HASH down")
+				shut(t, c)
+				await(t, "the session is over", func() bool { return s.Sessions() == 0 })
+
+				c = login()
+				data := dialData(t, c)
+				say(t, c, "RETR down", "QUIT")
+				shut(t, c)
+				if got, err := io.ReadAll(data); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("download: %d bytes of %d, %v", len(got), len(content), err)
+				}
+				data.Close()
+				replies(c, 150, 226, 221)
+
+				c = login()
+				data = dialData(t, c)
+				say(t, c, "STOR up", "QUIT")
+				shut(t, c)
+				if _, err := data.Write(content); err != nil {
+					t.Error(err)
+				}
+				data.Close()
+				replies(c, 150, 226, 221)
+				if got, err := os.ReadFile(filepath.Join(s.root, "up")); err != nil || !bytes.Equal(got, content) {
+					t.Errorf("upload: %d bytes of %d, %v", len(got), len(content), err)
+				}
+
+				c = login()
+				data = dialData(t, c)
+				say(t, c, "STOR half")
+				if _, err := data.Write(content[:100]); err != nil {
+					t.Error(err)
+				}
+				shut(t, c)
+				replies(c, 150, 426)
+				data.Close()
+				if _, err := os.Stat(filepath.Join(s.root, "half")); err == nil {
+					t.Error("an upload without an end and without QUIT is there")
+				}
+			})
+		}
+		await(t, "no session is left", func() bool { return s.Sessions() == 0 })
+	})
+}
+
+// TestBehindCloseNotify: what follows a close_notify is dropped, also while a transfer
+// goes on behind which QUIT waits.
+func TestBehindCloseNotify(t *testing.T) {
+	eachReactor(t, nil, func(t *testing.T, s *server) {
+		c := s.login(session.Implicit, nil)
+		if err := c.Protect("C"); err != nil {
+			t.Fatal(err)
+		}
+		data := dialData(t, c)
+		say(t, c, "STOR up", "QUIT")
+		if _, err := data.Write([]byte("half")); err != nil { // the transfer runs
+			t.Fatal(err)
+		}
+		if err := c.Conn().CloseNotifyThen(bytes.Repeat([]byte("X"), 1000)); err != nil {
+			t.Fatal(err)
+		}
+		await(t, "all input was taken", func() bool {
+			ended := false
+			s.conns.each(func(*conn) bool { return true }, func(c *conn) {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				ended = !c.box.owned && c.eof
+			})
+			return ended && s.kept() == 0
+		})
+		if _, err := data.Write([]byte("whole")); err != nil {
+			t.Error(err)
+		}
+		data.Close()
+		for _, want := range []int{150, 226, 221} {
+			if r, err := c.ReadReply(); err != nil || r.Code != want {
+				t.Errorf("got %v, %v, want %d", r, err, want)
+			}
+		}
+		if got, err := os.ReadFile(filepath.Join(s.root, "up")); err != nil || string(got) != "halfwhole" {
+			t.Errorf("got %q, %v", got, err)
+		}
+	})
+}
+
+// say sends lines in one write.
+func say(t *testing.T, c *ftpclient.Client, lines ...string) {
+	t.Helper()
+	if err := c.Send(strings.Join(lines, "\r\n") + "\r\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// shut ends the client's side of the control connection.
+func shut(t *testing.T, c *ftpclient.Client) {
+	t.Helper()
+	if err := c.Conn().CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// dialData makes a data connection for the next transfer.
+func dialData(t *testing.T, c *ftpclient.Client) *ftpclient.Conn {
+	t.Helper()
+	addr, err := c.Passive()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.DialData(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
 }

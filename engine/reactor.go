@@ -43,6 +43,10 @@ type handler interface {
 	// input takes bytes from the peer. p is valid during the call only. One
 	// goroutine at a time; it never blocks, for that may be the event loop.
 	input(p []byte)
+	// halfClosed says that the peer has sent FIN: no input will come, but what is
+	// written may still be read. The reactor keeps the socket until Shut. Never
+	// during input.
+	halfClosed()
 	// closed says that the socket is going away. It is the last call, and
 	// never during input.
 	closed()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -49,7 +50,8 @@ func (r *netReactor) accepted(ln *listener, tc *net.TCPConn) {
 		tc.Close()
 		return
 	}
-	n := &netConn{tc: tc, rc: rc}
+	n := &netConn{tc: tc, rc: rc, shut: make(chan struct{})}
+	n.onShut = sync.OnceFunc(func() { close(n.shut) })
 	if r.engine.refuse(ln, remote.Addr(), func(b []byte) { _, _ = n.TryWrite(b) }) {
 		tc.Close()
 		return
@@ -81,8 +83,10 @@ func (r *netReactor) stop() error {
 
 // netConn is the wire of a connection of package net.
 type netConn struct {
-	tc *net.TCPConn
-	rc syscall.RawConn
+	tc     *net.TCPConn
+	rc     syscall.RawConn
+	shut   chan struct{} // closed by Shut
+	onShut func()        // closes it, once
 }
 
 // read is the connection's goroutine.
@@ -92,6 +96,10 @@ func (n *netConn) read(h handler) {
 		k, err := n.tc.Read(buf)
 		if k > 0 {
 			h.input(buf[:k])
+		}
+		if err == io.EOF {
+			h.halfClosed()
+			<-n.shut
 		}
 		if err != nil {
 			break
@@ -124,6 +132,7 @@ func (n *netConn) ShutWrite() { _ = n.tc.CloseWrite() }
 
 // Shut implements wire. The reading goroutine sees the end and closes.
 func (n *netConn) Shut() {
+	n.onShut()
 	_ = n.tc.CloseWrite()
 	_ = n.tc.CloseRead()
 	_ = n.tc.SetReadDeadline(time.Unix(1, 0))

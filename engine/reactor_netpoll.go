@@ -184,8 +184,10 @@ type pollConn struct {
 	op      *netpoll.FDOperator
 	h       handler
 
-	mu   sync.Mutex // guards gone, and every use of fd after the close
+	mu   sync.Mutex // guards the rest, and every use of fd after the close
 	fd   int
+	half bool // the peer has sent FIN; the loop does not know fd any more
+	shut bool // we have, or want no more
 	gone bool
 }
 
@@ -199,7 +201,7 @@ func (r *netpollReactor) accepted(ln *listener, fd int, local, remote netip.Addr
 	p.h = r.engine.newConn(ln, endpoint{remote: remote, local: local, wire: p})
 	if err := p.op.Control(netpoll.PollReadable); err != nil {
 		r.engine.log.Error("poll connection", slog.Any("err", err))
-		_ = p.hup(nil)
+		_ = p.close()
 	}
 }
 
@@ -212,13 +214,37 @@ func (p *pollConn) input(n int) error {
 	return nil
 }
 
-// hup is netpoll.FDOperator.OnHup: the socket is at its end and not polled any
-// more. It runs on a goroutine of its own. From here on nobody writes to the
-// descriptor's number.
+// hup is netpoll.FDOperator.OnHup: the peer has sent FIN or a reset, and the socket
+// is not polled any more. It runs on a goroutine of its own.
 func (p *pollConn) hup(netpoll.Poll) error {
 	p.mu.Lock()
+	p.half = !p.shut && writable(p.fd)
+	half := p.half
+	p.mu.Unlock()
+	if !half {
+		return p.close()
+	}
+	p.h.halfClosed()
+	return nil
+}
+
+// writable reports whether a peer that sends no more may still read.
+func writable(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	_, err := unix.Poll(p, 0)
+	return err == nil && p[0].Revents&(unix.POLLERR|unix.POLLHUP|unix.POLLNVAL) == 0
+}
+
+// close reports the end and closes the descriptor, which no loop polls. From here on
+// nobody writes to its number.
+func (p *pollConn) close() error {
+	p.mu.Lock()
+	gone := p.gone
 	p.gone = true
 	p.mu.Unlock()
+	if gone {
+		return nil
+	}
 	p.h.closed()
 	p.op.Free()
 	defer p.reactor.open.Done()
@@ -279,10 +305,15 @@ func (p *pollConn) duplicate() (int, error) {
 }
 
 // ShutWrite implements wire.
-func (p *pollConn) ShutWrite() { p.shut(unix.SHUT_WR) }
+func (p *pollConn) ShutWrite() { p.shutdown(unix.SHUT_WR) }
 
-// Shut implements wire. The loop sees the end of the socket and closes it.
-func (p *pollConn) Shut() { p.shut(unix.SHUT_RDWR) }
+// Shut implements wire. The loop sees the end of the socket and closes it, unless it
+// has seen the peer's before.
+func (p *pollConn) Shut() {
+	if p.shutdown(unix.SHUT_RDWR) {
+		_ = p.close()
+	}
+}
 
 // Reset implements wire. The reset follows when the socket is closed.
 func (p *pollConn) Reset() {
@@ -294,12 +325,15 @@ func (p *pollConn) Reset() {
 	p.Shut()
 }
 
-func (p *pollConn) shut(how int) {
+// shutdown reports whether the socket is left to the caller to close.
+func (p *pollConn) shutdown(how int) (half bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.shut = true
 	if !p.gone {
 		_ = unix.Shutdown(p.fd, how)
 	}
+	return p.half
 }
 
 // pollListener is a listening socket on one of netpoll's loops.

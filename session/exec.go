@@ -266,5 +266,6 @@ func foreignLine(line []byte) bool {
 
 var (
 	verbABOR = codec.V("ABOR")
+	verbQUIT = codec.V("QUIT")
 	verbSTAT = codec.V("STAT")
 )

@@ -354,6 +354,18 @@ func (s *Session) Stop(reason string) Action {
 	return Close
 }
 
+// Ended tells, while a transfer runs, that the client sends no more and that all of it
+// was fed. A transfer behind which QUIT waits goes on, another is aborted (RFC 959
+// section 4.1.1).
+func (s *Session) Ended() {
+	if s.xfer != nil && !s.queue.has(verbQUIT) {
+		s.peer.Data.Abort()
+	}
+}
+
+// More reports whether something waits behind the command that runs.
+func (s *Session) More() bool { return s.queue.len() > 0 || s.unfed }
+
 // Gone releases everything once the control connection is lost or closed: a
 // running transfer is aborted (RFC 959 section 4.1.1: as ABOR and QUIT), the
 // file system is closed. No call follows, but for a TransferDone, which does

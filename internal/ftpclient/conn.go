@@ -134,6 +134,17 @@ func (c *Conn) CloseWriteInRecord() error {
 	return c.wire.CloseWrite()
 }
 
+// CloseNotifyThen sends close_notify and then p, as it is.
+func (c *Conn) CloseNotifyThen(p []byte) error {
+	c.arm()
+	if err := c.tls.CloseWrite(); err != nil {
+		return err
+	}
+	c.arm() // CloseWrite leaves a deadline in the past
+	_, err := c.wire.Write(p)
+	return err
+}
+
 // Reset ends the connection with RST (SO_LINGER 0): the peer may lose even what
 // was sent before.
 func (c *Conn) Reset() error {
