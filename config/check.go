@@ -13,10 +13,6 @@ import (
 	"syscall"
 )
 
-// minMemory is the least budget that makes sense: a few buffers of the largest
-// size that a transfer grows to.
-const minMemory = mib
-
 // check finds what is wrong with values that are each well formed: files that
 // are not there, and values that do not go together.
 func (c *Config) check() Faults {
@@ -138,7 +134,6 @@ func (c *Config) checkLimits() (faults Faults) {
 	atLeast(l.LoginTimeout >= l.HandshakeTimeout, "limits.login_timeout", "limits.handshake_timeout, "+shortDuration(l.HandshakeTimeout))
 	atLeast(l.LoginTimeout >= l.HashWait, "limits.login_timeout", "limits.hash_wait, "+shortDuration(l.HashWait))
 	atLeast(l.MaxIdle >= l.IdleTimeout, "limits.max_idle", "limits.idle_timeout, "+shortDuration(l.IdleTimeout))
-	atLeast(l.Memory == 0 || l.Memory >= minMemory, "limits.memory", "the buffers of one transfer, "+formatSize(minMemory))
 	return faults
 }
 

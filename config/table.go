@@ -39,6 +39,10 @@ const (
 	kib = int64(1) << 10
 	mib = int64(1) << 20
 	tib = int64(1) << 40
+
+	// minMemory is the least budget that makes sense: a few buffers of the
+	// largest size that a transfer grows to.
+	minMemory = mib
 )
 
 // keys returns the table; its values point into c.
@@ -148,10 +152,10 @@ func (l *Limits) keys() []key {
 		{"limits.max_pending_commands", "64", integer(&l.MaxPendingCommands, 1, 65536), "Commands sent ahead while another runs."},
 		{"limits.max_glob", "10000", integer(&l.MaxGlob, 1, 10_000_000), "Names that one pattern of a listing shows; the listing ends there."},
 		{"limits.max_text_size", "10MiB", size(&l.MaxTextSize, 0, tib, ""), "Largest file that is read through to answer SIZE in TYPE A."},
-		{"limits.max_digest", "none", size(&l.MaxDigest, 0, 1024*tib, "none"), "Bytes that one HASH or XCRC may read."},
-		{"limits.max_upload", "none", size(&l.MaxUpload, 0, 1024*tib, "none"), "Bytes of one upload; more is answered 552."},
+		{"limits.max_digest", "none", size(&l.MaxDigest, 1, 1024*tib, "none"), "Bytes that one HASH or XCRC may read."},
+		{"limits.max_upload", "none", size(&l.MaxUpload, 1, 1024*tib, "none"), "Bytes of one upload; more is answered 552."},
 
-		{"limits.memory", "auto", size(&l.Memory, 0, 1024*tib, "auto"), "Buffers of all transfers together. A transfer that gets none waits. auto: a quarter of the cgroup's limit or of the machine's memory."},
+		{"limits.memory", "auto", size(&l.Memory, minMemory, 1024*tib, "auto"), "Buffers of all transfers together. A transfer that gets none waits. auto: a quarter of the cgroup's limit or of the machine's memory."},
 		{"limits.fs_workers", "64", integer(&l.FSWorkers, 1, 65536), "Storage commands at once. More wait in line."},
 		{"limits.digest_workers", "0", integer(&l.DigestWorkers, 0, 4096), "Files read through at once for HASH, the X commands and SIZE in TYPE A. More wait in line, and no other command waits for them. 0: one for each core."},
 		{"limits.cpu_workers", "0", integer(&l.CPUWorkers, 0, 4096), "TLS handshakes computed at once; 0: two for each core."},

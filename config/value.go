@@ -160,7 +160,8 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
-// size is a number of bytes; word, if not empty, is what 0 is written as.
+// size is a number of bytes; word, if not empty, stands for 0. Then lo is more
+// than 0, so that "0B", which asks for nothing at all, does not ask for no bound.
 func size(p *int64, lo, hi int64, word string) value {
 	kind := fmt.Sprintf("size, %s to %s", formatSize(lo), formatSize(hi))
 	if word != "" {
