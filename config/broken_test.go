@@ -63,6 +63,8 @@ var broken = []struct {
 	{"no upload at all", "[limits]\nmax_upload = \"0B\"\n", 2, "must be 1B to 1024TiB"},
 	{"no digest at all", "[limits]\nmax_digest = \"0B\"\n", 2, "must be 1B to 1024TiB"},
 	{"no memory at all", "[limits]\nmemory = \"0B\"\n", 2, "must be 1MiB to 1024TiB"},
+	{"umask in decimal", "[storage]\numask = 77\n", 2, "written in octal, as 0o027"},
+	{"umask in decimal, inline", "storage = { umask = 23 }\n", 1, "written in octal, as 0o027"},
 	{"umask", "[storage]\numask = 0o1000\n", 2, "0o000 to 0o777"},
 	{"ports", "[passive]\nports = \"fifty\"\n", 2, "is no range of ports"},
 	{"ports upside down", "[passive]\nports = \"50099-50000\"\n", 2, "ends before it begins"},

@@ -112,7 +112,12 @@ func isSection(name string) bool {
 }
 
 func (f *tomlFile) set(c *Config, k key, v any) Faults {
-	if err := k.value.toml(v); err != nil {
+	err := k.value.toml(v)
+	if err == nil && k.value.raw != nil {
+		p := f.at[k.name]
+		err = k.value.raw(string(f.data[p.value : p.value+p.valueWidth]))
+	}
+	if err != nil {
 		return Faults{{Origin: f.valueOrigin(k.name), Key: k.name, Msg: err.Error()}}
 	}
 	c.setOrigin(k.name, f.valueOrigin(k.name))

@@ -18,6 +18,7 @@ type value struct {
 	kind  string                  // for readers: type, unit and bounds
 	parse func(text string) error // from the environment, a flag, the table of defaults
 	toml  func(v any) error       // from a decoded TOML file
+	raw   func(text string) error // judges a TOML value as it is written; nil where that says no more
 	text  func() string           // as TOML
 }
 
@@ -129,6 +130,13 @@ func umask(p *uint16) value {
 				return errors.New("must be an octal number without quotes, as 0o027")
 			}
 			return set(n)
+		},
+		// 77 would be 0o115 here and 0o077 in the environment.
+		raw: func(text string) error {
+			if !strings.HasPrefix(text, "0o") {
+				return errors.New("must be written in octal, as 0o027")
+			}
+			return nil
 		},
 	}
 }
