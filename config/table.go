@@ -184,7 +184,7 @@ func (a *Auth) keys() []key {
 func (s *Storage) keys() []key {
 	return []key{
 		{"storage.root", "/srv/ftp/{user}", str(&s.Root, "folder, absolute", rootTemplate), "Home of users that have none of their own; {user} is the user's name."},
-		{"storage.umask", "0o027", umask(&s.Umask), "Permission bits that new files and folders do not get."},
+		{"storage.umask", "0o027", umask(&s.Umask), "Permission bits that new files and folders do not get: of 0666 and 0777 what it leaves, whatever umask the server was started under."},
 		{"storage.durability", "none", enum(&s.Durability, "none", "fsync"), "fsync: an upload is on the disk before 226."},
 		{"storage.mode_z", "true", boolean(&s.ModeZ), "Offer MODE Z: transfers compressed with deflate."},
 		{"storage.hide_dotfiles", "false", boolean(&s.HideDotfiles), "List names that begin with a dot only to LIST -a."},
@@ -195,7 +195,7 @@ func (l *Log) keys() []key {
 	return []key{
 		{"log.level", "info", enum(&l.Level, "debug", "info", "warn", "error"), "Least level that is written."},
 		{"log.format", "text", enum(&l.Format, "json", "text"), "json: one object a line. text: key=value."},
-		{"log.output", "stderr", str(&l.Output, "stderr | stdout | file name, absolute", logOutput), "Where to; a file is opened again at SIGHUP."},
+		{"log.output", "stderr", str(&l.Output, "stderr | stdout | file name, absolute", logOutput), "Where to; a file is opened again at SIGHUP, a new one has mode 0640."},
 	}
 }
 

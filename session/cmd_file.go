@@ -1,10 +1,10 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -92,29 +92,20 @@ func (s *Session) printDir(string) (reply, error) {
 func (s *Session) makeDir(arg string) (reply, error) {
 	p, err := s.path(arg)
 	if err == nil {
-		err = s.fs.Mkdir(p)
+		err = s.fs.Mkdir(p, s.unmasked(fs.ModePerm))
 	}
 	if err != nil {
 		return reply{}, err
-	}
-	if err := s.maskDir(p); err != nil {
-		s.log().Warn("mode of a new directory", slog.Any("err", err))
 	}
 	s.sayPath(p, " created\r\n")
 	return written, nil
 }
 
-// maskDir takes from a new directory the permission bits that the umask takes.
-func (s *Session) maskDir(p storage.Path) error {
-	info, err := s.fs.Stat(p)
-	if err != nil {
-		return err
-	}
-	perm := info.Mode.Perm() &^ fs.FileMode(s.umask)
-	if perm == info.Mode.Perm() {
-		return nil
-	}
-	return s.fs.Chmod(p, perm)
+// unmasked returns what the umask leaves of the permission bits of something new.
+// Where that is nothing the owner may still write: 0 is the storage's default,
+// which may be more than the umask lets through.
+func (s *Session) unmasked(perm fs.FileMode) fs.FileMode {
+	return cmp.Or(perm&^fs.FileMode(s.umask), 0o200)
 }
 
 // sayPath writes a 257 with p between quotes.

@@ -180,9 +180,8 @@ func (s *Session) mayStore(p storage.Path) (exists bool, err error) {
 // createOptions are those of a file that this session stores.
 func (s *Session) createOptions(excl bool) storage.CreateOptions {
 	return storage.CreateOptions{
-		Excl: excl,
-		// 0 would be the storage's default, which may be more than the umask lets through.
-		Perm:  max(0o666&^fs.FileMode(s.umask), 0o200),
+		Excl:  excl,
+		Perm:  s.unmasked(0o666),
 		Fsync: s.cfg.Durable,
 		Size:  s.announced(),
 	}

@@ -98,11 +98,11 @@ func (w *watchedFS) ReadDir(p storage.Path, want storage.Want) (storage.Dir, err
 	return &watchedDir{Dir: d, w: w}, nil
 }
 
-func (w *watchedFS) Mkdir(p storage.Path) error {
+func (w *watchedFS) Mkdir(p storage.Path, perm fs.FileMode) error {
 	if err := w.fail("Mkdir"); err != nil {
 		return err
 	}
-	return w.FS.Mkdir(p)
+	return w.FS.Mkdir(p, perm)
 }
 
 func (w *watchedFS) Rmdir(p storage.Path) error {
@@ -523,6 +523,7 @@ func TestCreateOptions(t *testing.T) {
 	}{
 		{"default", []string{"STOR c.txt"}, storage.CreateOptions{Perm: 0o644}},
 		{"umask", []string{"SITE UMASK 077", "STOR c.txt"}, storage.CreateOptions{Perm: 0o600}},
+		{"umask that shares", []string{"SITE UMASK 002", "STOR c.txt"}, storage.CreateOptions{Perm: 0o664}},
 		{"umask of all", []string{"SITE UMASK 777", "STOR c.txt"}, storage.CreateOptions{Perm: 0o200}},
 		{"announced", []string{"ALLO 5", "STOR c.txt"}, storage.CreateOptions{Perm: 0o644, Size: 5}},
 		{"announced too much", []string{"ALLO 5000", "STOR c.txt"}, storage.CreateOptions{Perm: 0o644, Size: 1000}},
@@ -577,11 +578,13 @@ func TestCloseRule(t *testing.T) {
 // TestMkdirUmask: new directories get what the umask leaves.
 func TestMkdirUmask(t *testing.T) {
 	m, w := login(t, auth.ReadWrite, "")
-	m.tell(t, "SITE UMASK 027")
-	m.tell(t, "MKD new")
-	info, err := w.tree.Stat("/new")
-	if err != nil || info.Mode.Perm() != 0o750 {
-		t.Errorf("got mode %v, %v, want 0750", info.Mode.Perm(), err)
+	for mask, want := range map[string]fs.FileMode{"000": 0o777, "002": 0o775, "027": 0o750, "700": 0o077, "777": 0o200} {
+		m.tell(t, "SITE UMASK "+mask)
+		m.tell(t, "MKD new"+mask)
+		info, err := w.tree.Stat(storage.Path("/new" + mask))
+		if err != nil || info.Mode.Perm() != want {
+			t.Errorf("umask %s: got mode %v, %v, want %v", mask, info.Mode.Perm(), err, want)
+		}
 	}
 }
 

@@ -97,8 +97,9 @@ type FS interface {
 	OpenWrite(p Path, off int64, o CreateOptions) (Upload, error)
 	// ReadDir opens the directory p to be read in batches.
 	ReadDir(p Path, want Want) (Dir, error)
-	// Mkdir makes one directory; Rmdir removes an empty one.
-	Mkdir(p Path) error
+	// Mkdir makes one directory with these permission bits, 0 for the back
+	// end's default; Rmdir removes an empty one.
+	Mkdir(p Path, perm fs.FileMode) error
 	Rmdir(p Path) error
 	// Remove removes a file or a link, never a directory (ErrIsDir).
 	Remove(p Path) error

@@ -58,6 +58,10 @@ func serve(ctx context.Context, cfg *config.Config, o serveOptions) error {
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	limitMemory()
+	// storage.umask alone decides the modes of what users store: the shell's
+	// umask could only take more. All that the server makes for itself names its
+	// mode: state folder and certificate are its own, its group may read the log.
+	syscall.Umask(0)
 	s, err := newServer(cfg, o)
 	if err != nil {
 		return err

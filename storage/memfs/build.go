@@ -70,7 +70,7 @@ func (m *FS) MkdirAll(p storage.Path) error {
 	if err := m.MkdirAll(p.Dir()); err != nil {
 		return err
 	}
-	return m.Mkdir(p)
+	return m.Mkdir(p, 0)
 }
 
 // WriteFile makes or replaces a file, and the directories above it.

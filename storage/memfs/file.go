@@ -1,6 +1,7 @@
 package memfs
 
 import (
+	"cmp"
 	"io"
 	"io/fs"
 	"math"
@@ -176,10 +177,7 @@ func (m *FS) placeLocked(p storage.Path, excl bool) (spot, error) {
 }
 
 func (m *FS) filePerm(o storage.CreateOptions) fs.FileMode {
-	if perm := o.Perm & fs.ModePerm; perm != 0 {
-		return perm
-	}
-	return m.opt.FilePerm
+	return cmp.Or(o.Perm&fs.ModePerm, m.opt.FilePerm)
 }
 
 // OpenWrite implements storage.FS.

@@ -8,6 +8,7 @@
 package memfs
 
 import (
+	"cmp"
 	"io/fs"
 	"slices"
 	"sync"
@@ -221,7 +222,7 @@ func (m *FS) stat(op string, p storage.Path, follow bool) (info storage.Info, er
 }
 
 // Mkdir implements storage.FS.
-func (m *FS) Mkdir(p storage.Path) error {
+func (m *FS) Mkdir(p storage.Path, perm fs.FileMode) error {
 	return m.write("mkdir", p, func() error {
 		at, err := m.findLocked(p, false)
 		if err == nil && at.node != nil {
@@ -230,7 +231,7 @@ func (m *FS) Mkdir(p storage.Path) error {
 		if err != nil {
 			return err
 		}
-		dir := m.newNodeLocked(fs.ModeDir | m.opt.DirPerm)
+		dir := m.newNodeLocked(fs.ModeDir | cmp.Or(perm&fs.ModePerm, m.opt.DirPerm))
 		dir.parent = at.dir
 		m.linkLocked(at, dir)
 		return nil

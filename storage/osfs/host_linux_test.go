@@ -119,7 +119,7 @@ func TestMountBelow(t *testing.T) {
 		}
 		_, err := jail.Create("/mount/new", storage.CreateOptions{})
 		storagetest.WantError(t, "create new", err, storage.ErrReadOnly)
-		storagetest.WantError(t, "mkdir", jail.Mkdir("/mount/dir"), storage.ErrReadOnly)
+		storagetest.WantError(t, "mkdir", jail.Mkdir("/mount/dir", 0), storage.ErrReadOnly)
 		storagetest.WantError(t, "remove", jail.Remove("/mount/there"), storage.ErrReadOnly)
 	})
 }
@@ -350,7 +350,7 @@ func TestGroupInherited(t *testing.T) {
 		if err := os.Chmod(host, 0o775|fs.ModeSetgid|fs.ModeSticky); err != nil {
 			t.Fatal(err)
 		}
-		if err := jail.Mkdir("/made"); err != nil {
+		if err := jail.Mkdir("/made", 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range []storage.Path{storage.Root, "/made"} {

@@ -1,6 +1,7 @@
 package osfs
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -232,19 +233,16 @@ func (j *kernelJail) syncedPlace(p storage.Path) (place, error) {
 }
 
 func (j *kernelJail) filePerm(o storage.CreateOptions) fs.FileMode {
-	if perm := o.Perm & fs.ModePerm; perm != 0 {
-		return perm
-	}
-	return j.opt.FilePerm
+	return cmp.Or(o.Perm&fs.ModePerm, j.opt.FilePerm)
 }
 
 // Mkdir implements storage.FS.
-func (j *kernelJail) Mkdir(p storage.Path) error {
+func (j *kernelJail) Mkdir(p storage.Path, perm fs.FileMode) error {
 	if p == storage.Root {
 		return fail("mkdir", p, fs.ErrExist)
 	}
 	return j.at("mkdir", p, func(dir int, name string) error {
-		return unix.Mkdirat(dir, name, uint32(j.opt.DirPerm))
+		return unix.Mkdirat(dir, name, uint32(cmp.Or(perm&fs.ModePerm, j.opt.DirPerm)))
 	})
 }
 

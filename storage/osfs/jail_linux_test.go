@@ -99,7 +99,7 @@ func TestUncleanPaths(t *testing.T) {
 				}
 			}
 			for name, err := range map[string]error{
-				"mkdir": jail.Mkdir(p + "/x"), "remove": jail.Remove(p), "rename from": jail.Rename(p, "/got"), "rename to": jail.Rename("/d/file", p),
+				"mkdir": jail.Mkdir(p+"/x", 0), "remove": jail.Remove(p), "rename from": jail.Rename(p, "/got"), "rename to": jail.Rename("/d/file", p),
 			} {
 				if err == nil {
 					t.Errorf("%s %q succeeded", name, p)
@@ -188,7 +188,7 @@ func accessOnce(t *testing.T, jail storage.FS, i int) bool {
 	case 3:
 		return jail.Chtimes("/dir/file", time.Unix(1, 0)) == nil
 	case 4:
-		return errors.Join(jail.Mkdir("/dir/made"), jail.Rmdir("/dir/made")) == nil
+		return errors.Join(jail.Mkdir("/dir/made", 0), jail.Rmdir("/dir/made")) == nil
 	case 5:
 		info, err := jail.Stat("/dir/file")
 		if err == nil && info.Size != int64(len("inside")) {
@@ -341,7 +341,7 @@ func TestNoDescriptorLeak(t *testing.T) {
 			}
 			jail.Lstat(p)
 			jail.Available(p)
-			jail.Mkdir(p)
+			jail.Mkdir(p, 0)
 			jail.Rmdir(p)
 			jail.Rename(p, p+"/x")
 			jail.Rename("/none", p)

@@ -143,10 +143,7 @@ func (j *rootJail) syncedPlace(p storage.Path) (place, error) {
 }
 
 func (j *rootJail) filePerm(o storage.CreateOptions) fs.FileMode {
-	if perm := o.Perm & fs.ModePerm; perm != 0 {
-		return perm
-	}
-	return j.opt.FilePerm
+	return cmp.Or(o.Perm&fs.ModePerm, j.opt.FilePerm)
 }
 
 // Create implements storage.FS: always under a hidden name.
@@ -228,11 +225,11 @@ func (j *rootJail) writable(name string, fi fs.FileInfo) error {
 }
 
 // Mkdir implements storage.FS.
-func (j *rootJail) Mkdir(p storage.Path) error {
+func (j *rootJail) Mkdir(p storage.Path, perm fs.FileMode) error {
 	if p == storage.Root {
 		return j.fail("mkdir", p, fs.ErrExist)
 	}
-	if err := j.root.Mkdir(rel(p), j.opt.DirPerm); err != nil {
+	if err := j.root.Mkdir(rel(p), cmp.Or(perm&fs.ModePerm, j.opt.DirPerm)); err != nil {
 		return j.fail("mkdir", p, err)
 	}
 	return nil

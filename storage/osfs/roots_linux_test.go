@@ -51,7 +51,7 @@ func TestRootsShare(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := all[last].Mkdir("/d"); err != nil {
+	if err := all[last].Mkdir("/d", 0); err != nil {
 		t.Errorf("the last one: %v", err)
 	}
 	if err := all[last].Close(); err != nil {

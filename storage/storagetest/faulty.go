@@ -193,8 +193,8 @@ func (f *Faulty) ReadDir(p storage.Path, want storage.Want) (storage.Dir, error)
 }
 
 // Mkdir implements storage.FS.
-func (f *Faulty) Mkdir(p storage.Path) error {
-	return f.first(OpMkdir, func() error { return f.fs.Mkdir(p) })
+func (f *Faulty) Mkdir(p storage.Path, perm fs.FileMode) error {
+	return f.first(OpMkdir, func() error { return f.fs.Mkdir(p, perm) })
 }
 
 // Rmdir implements storage.FS.

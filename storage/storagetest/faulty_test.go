@@ -32,7 +32,7 @@ func everyCall(f storage.FS) map[storagetest.Op]error {
 	_, errs[storagetest.OpStat] = f.Stat("/file")
 	_, errs[storagetest.OpLstat] = f.Lstat("/file")
 	_, errs[storagetest.OpAvailable] = f.Available("/")
-	errs[storagetest.OpMkdir] = f.Mkdir("/dir")
+	errs[storagetest.OpMkdir] = f.Mkdir("/dir", 0)
 	errs[storagetest.OpChmod] = f.Chmod("/file", 0o600)
 	errs[storagetest.OpChtimes] = f.Chtimes("/file", time.Unix(0, 0))
 	file, err := f.Open("/file")

@@ -104,7 +104,7 @@ func testLinksOut(t *testing.T, b Backend) {
 		}
 	}
 	for _, p := range []storage.Path{"/etc/new", "/up/new", "/dir/up/new", "/root/new"} {
-		WantError(t, "mkdir", b.FS.Mkdir(p), storage.ErrEscape)
+		WantError(t, "mkdir", b.FS.Mkdir(p, 0), storage.ErrEscape)
 		WantError(t, "remove", b.FS.Remove(p), storage.ErrEscape)
 		WantError(t, "rmdir", b.FS.Rmdir(p), storage.ErrEscape)
 		WantError(t, "rename to", b.FS.Rename("/file", p), storage.ErrEscape)

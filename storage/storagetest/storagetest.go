@@ -144,7 +144,7 @@ func names(all []storage.Info) []string {
 
 func mkdir(t testing.TB, f storage.FS, p storage.Path) {
 	t.Helper()
-	if err := f.Mkdir(p); err != nil {
+	if err := f.Mkdir(p, 0); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -224,7 +224,7 @@ func testLongNames(t *testing.T, b Backend) {
 	long := storage.Root.Join(strings.Repeat("n", storage.MaxName+1))
 	_, err := b.FS.Create(long, storage.CreateOptions{})
 	WantError(t, "create", err, storage.ErrName)
-	WantError(t, "mkdir", b.FS.Mkdir(long), storage.ErrName)
+	WantError(t, "mkdir", b.FS.Mkdir(long, 0), storage.ErrName)
 	_, err = b.FS.Stat(long)
 	WantError(t, "stat", err, storage.ErrName)
 }
@@ -553,11 +553,11 @@ func testMkdir(t *testing.T, b Backend) {
 	mkdir(t, b.FS, "/a")
 	mkdir(t, b.FS, "/a/b")
 	WriteFile(t, b.FS, "/a/file", "x")
-	WantError(t, "mkdir existing", b.FS.Mkdir("/a"), fs.ErrExist)
-	WantError(t, "mkdir over file", b.FS.Mkdir("/a/file"), fs.ErrExist)
-	WantError(t, "mkdir root", b.FS.Mkdir(storage.Root), fs.ErrExist)
-	WantError(t, "mkdir in nothing", b.FS.Mkdir("/none/x"), fs.ErrNotExist)
-	WantError(t, "mkdir in file", b.FS.Mkdir("/a/file/x"), storage.ErrNotDir)
+	WantError(t, "mkdir existing", b.FS.Mkdir("/a", 0), fs.ErrExist)
+	WantError(t, "mkdir over file", b.FS.Mkdir("/a/file", 0), fs.ErrExist)
+	WantError(t, "mkdir root", b.FS.Mkdir(storage.Root, 0), fs.ErrExist)
+	WantError(t, "mkdir in nothing", b.FS.Mkdir("/none/x", 0), fs.ErrNotExist)
+	WantError(t, "mkdir in file", b.FS.Mkdir("/a/file/x", 0), storage.ErrNotDir)
 	WantError(t, "rmdir not empty", b.FS.Rmdir("/a"), storage.ErrNotEmpty)
 	WantError(t, "rmdir file", b.FS.Rmdir("/a/file"), storage.ErrNotDir)
 	WantError(t, "rmdir nothing", b.FS.Rmdir("/none"), fs.ErrNotExist)
@@ -566,6 +566,12 @@ func testMkdir(t *testing.T, b Backend) {
 		t.Error(err)
 	}
 	wantNone(t, b.FS, "/a/b")
+	if err := b.FS.Mkdir("/mine", 0o700|fs.ModeSetuid); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := b.FS.Stat("/mine"); err != nil || info.Mode != fs.ModeDir|0o700 {
+		t.Errorf("got mode %v, %v, want drwx------", info.Mode, err)
+	}
 }
 
 func testRename(t *testing.T, b Backend) {
@@ -796,5 +802,5 @@ func testClosed(t *testing.T, b Backend) {
 	WantError(t, "stat", err, fs.ErrClosed)
 	_, err = b.FS.Open("/file")
 	WantError(t, "open", err, fs.ErrClosed)
-	WantError(t, "mkdir", b.FS.Mkdir("/x"), fs.ErrClosed)
+	WantError(t, "mkdir", b.FS.Mkdir("/x", 0), fs.ErrClosed)
 }
