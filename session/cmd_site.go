@@ -27,6 +27,7 @@ var verbSITE = codec.V("SITE")
 type siteCommand struct {
 	name  string
 	perm  auth.Perm
+	path  bool // the argument ends in a path name: verbatim, as with pathArg
 	usage string
 	run   handler
 }
@@ -34,26 +35,28 @@ type siteCommand struct {
 // siteTable is a function for the same reason as commands.
 func siteTable() []siteCommand {
 	return []siteCommand{
-		{"CHMOD", auth.PermAttr, "SITE CHMOD <octal mode> <path>", (*Session).siteChmod},
-		{"HELP", 0, "SITE HELP", (*Session).siteHelp},
-		{"IDLE", 0, "SITE IDLE [<seconds>]", (*Session).siteIdle},
-		{"UMASK", 0, "SITE UMASK [<octal mode>]", (*Session).siteUmask},
-		{"UTIME", auth.PermAttr, "SITE UTIME <YYYYMMDDhhmm[ss]> <path>", (*Session).siteUtime},
+		{"CHMOD", auth.PermAttr, true, "SITE CHMOD <octal mode> <path>", (*Session).siteChmod},
+		{"HELP", 0, false, "SITE HELP", (*Session).siteHelp},
+		{"IDLE", 0, false, "SITE IDLE [<seconds>]", (*Session).siteIdle},
+		{"UMASK", auth.PermAttr, false, "SITE UMASK [<octal mode>]", (*Session).siteUmask},
+		{"UTIME", auth.PermAttr, true, "SITE UTIME <YYYYMMDDhhmm[ss]> <path>", (*Session).siteUtime},
 	}
 }
 
 // site runs one command of the table. EXEC, which runs programs elsewhere, is
 // no command here (RFC 2577 section 9).
 func (s *Session) site(arg string) (reply, error) {
-	name, rest, _ := strings.Cut(arg, " ")
+	name, rest, _ := strings.Cut(strings.TrimLeft(arg, " "), " ")
 	name = strings.ToUpper(name)
 	for _, c := range siteTable() {
 		switch {
 		case c.name != name:
 		case s.user.Perms&c.perm != c.perm:
 			return reply{codec.C550Unavailable, "Permission denied"}, nil
-		default:
+		case c.path:
 			return c.run(s, rest)
+		default:
+			return c.run(s, strings.TrimSpace(rest))
 		}
 	}
 	if name == "EXEC" {
