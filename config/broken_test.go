@@ -2,8 +2,6 @@ package config
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -148,21 +146,6 @@ func TestDetail(t *testing.T) {
 		"    | \t          ^^^^^"
 	if got := faults[0].Detail(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
-
-func TestKeyMode(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "key.pem")
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o400: true, 0o640: true, 0o644: false, 0o604: false} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-		if err := checkKeyMode(path); (err == nil) != ok {
-			t.Errorf("mode %#o: got %v, want accepted: %t", mode, err, ok)
-		}
 	}
 }
 

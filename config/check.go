@@ -10,17 +10,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // check finds what is wrong with values that are each well formed: files that
 // are not there, and values that do not go together.
-func (c *Config) check() Faults {
+func (c *Config) check(checkKey func(file string) error) Faults {
 	var faults Faults
 	for _, part := range []func() Faults{c.checkListen, c.checkTLS, c.checkLimits, c.checkAuth, c.checkPaths} {
 		faults = append(faults, part()...)
 	}
-	return faults
+	return append(faults, c.checkPairs(checkKey)...)
 }
 
 func (c *Config) checkListen() (faults Faults) {
@@ -75,20 +74,25 @@ func (c *Config) checkTLS() (faults Faults) {
 	if t.KTLS == "on" && t.Engine == "std" {
 		faults = append(faults, c.Fault("tls.ktls", "needs tls.engine = \"fast\": crypto/tls keeps its keys"))
 	}
+	return faults
+}
+
+func (c *Config) checkPairs(checkKey func(file string) error) (faults Faults) {
+	t := &c.TLS
 	if len(t.Cert) != len(t.Key) {
 		key := "tls.cert"
 		if len(t.Key) > len(t.Cert) {
 			key = "tls.key"
 		}
-		return append(faults, c.Fault(key, "%d certificates and %d keys: each certificate needs its key", len(t.Cert), len(t.Key)))
+		return Faults{c.Fault(key, "%d certificates and %d keys: each certificate needs its key", len(t.Cert), len(t.Key))}
 	}
 	for i := range t.Cert {
-		faults = append(faults, c.checkPair(t.Cert[i], t.Key[i])...)
+		faults = append(faults, c.checkPair(t.Cert[i], t.Key[i], checkKey)...)
 	}
 	return faults
 }
 
-func (c *Config) checkPair(cert, private string) Faults {
+func (c *Config) checkPair(cert, private string, checkKey func(file string) error) Faults {
 	certPEM, err := os.ReadFile(cert)
 	if err != nil {
 		return Faults{c.Fault("tls.cert", "%v", err)}
@@ -97,27 +101,13 @@ func (c *Config) checkPair(cert, private string) Faults {
 	if err != nil {
 		return Faults{c.Fault("tls.key", "%v", err)}
 	}
-	if err := checkKeyMode(private); err != nil {
-		return Faults{c.Fault("tls.key", "%v", err)}
+	if checkKey != nil {
+		if err := checkKey(private); err != nil {
+			return Faults{c.Fault("tls.key", "%v", err)}
+		}
 	}
 	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
 		return Faults{c.Fault("tls.cert", "%s with %s: %s", cert, private, strings.TrimPrefix(err.Error(), "tls: "))}
-	}
-	return nil
-}
-
-// checkKeyMode refuses a private key that everybody may read, and one that a
-// group may read when neither root nor we own it.
-func checkKeyMode(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	mode := info.Mode().Perm()
-	st, ok := info.Sys().(*syscall.Stat_t)
-	trusted := ok && (st.Uid == 0 || int(st.Uid) == os.Geteuid())
-	if mode&0o007 != 0 || mode&0o070 != 0 && !trusted {
-		return fmt.Errorf("%s: mode %#o lets others read the private key: chmod 600 %s", path, mode, path)
 	}
 	return nil
 }

@@ -19,6 +19,10 @@ type Input struct {
 	File   string    // path of the file; "" for none
 	Env    []string  // as os.Environ returns it
 	Flags  []Setting // above everything
+
+	// CheckKey says why the server would not use the file of a private key; nil
+	// takes any.
+	CheckKey func(file string) error
 }
 
 // EnvPrefix begins the names of environment variables. A dot of the key
@@ -60,7 +64,7 @@ func Load(in Input) (*Config, error) {
 		faults = append(faults, c.apply(s)...)
 	}
 	if len(faults) == 0 { // else most checks would only repeat it
-		faults = c.check()
+		faults = c.check(in.CheckKey)
 	}
 	if len(faults) > 0 {
 		slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Line, b.Line) })

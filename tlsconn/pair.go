@@ -62,6 +62,13 @@ func readKey(name string, loose bool) ([]byte, error) {
 	return key, nil
 }
 
+// CheckKey says why NewIdentity and Reload would not use the file of a private key:
+// it cannot be read, or others can get at it.
+func CheckKey(name string) error {
+	_, err := readKey(name, false)
+	return err
+}
+
 // checkKeyMode refuses a key file that others may read or change, or that
 // belongs to somebody who is neither root nor euid. Reading by the group is
 // allowed: that is how a distribution shares keys (ssl-cert).

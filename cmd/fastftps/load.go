@@ -10,6 +10,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/config"
+	"fastftps/tlsconn"
 )
 
 // defaultConfig is read when no other file is named.
@@ -43,7 +44,7 @@ func (f *configFlags) path() string {
 
 // load reads the configuration; more are settings of other flags.
 func (f *configFlags) load(path string, preset []config.Setting, more ...config.Setting) (*config.Config, error) {
-	in := config.Input{Preset: preset, File: path, Env: os.Environ(), Flags: more}
+	in := config.Input{Preset: preset, File: path, Env: os.Environ(), Flags: more, CheckKey: tlsconn.CheckKey}
 	for _, arg := range f.set {
 		s, err := config.ParseSet(arg)
 		if err != nil {
