@@ -89,6 +89,7 @@ var broken = []struct {
 	{"listener in the passive range", "[[listen]]\naddr = \":50001\"\n", 2, "is in passive.ports"},
 	{"implicit without TLS", "[[listen]]\naddr = \":990\"\nmode = \"implicit\"\nrequire_tls = false\n", 4, "never without TLS"},
 	{"plain with TLS", "[[listen]]\naddr = \":21\"\nmode = \"plain\"\nrequire_tls = true\n", 4, "offers no TLS"},
+	{"protection that a listener cannot give", "[tls]\nprot_c = \"deny\"\n[[listen]]\naddr = \":21\"\nmode = \"plain\"\n", 2, "listen.0 is plain"},
 	{"versions crossed", "[tls]\nmin = \"1.3\"\nmax = \"1.2\"\n", 3, "below tls.min"},
 	{"key missing", "[tls]\ncert = \"/c.pem\"\n", 2, "each certificate needs its key"},
 	{"certificate missing", "[tls]\ncert = \"/nowhere/c.pem\"\nkey = \"/nowhere/k.pem\"\n", 2, "no such file"},

@@ -74,6 +74,13 @@ func (c *Config) checkTLS() (faults Faults) {
 	if t.KTLS == "on" && t.Engine == "std" {
 		faults = append(faults, c.Fault("tls.ktls", "needs tls.engine = \"fast\": crypto/tls keeps its keys"))
 	}
+	if t.ProtC == "deny" {
+		for i, l := range c.Listen {
+			if l.Mode == modePlain {
+				faults = append(faults, c.Fault("tls.prot_c", "listen.%d is plain: with \"deny\" no transfer is possible there", i))
+			}
+		}
+	}
 	return faults
 }
 

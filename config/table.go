@@ -91,7 +91,7 @@ func (t *TLS) keys() []key {
 			"tls.upload_close", "strict", enum(&t.UploadClose, "strict", "warn", "off"),
 			"An upload whose TLS ends without close_notify may be cut short. strict: 426, nothing is stored. warn: 226 and a log line. off: 226. Users can have their own.",
 		},
-		{"tls.prot_c", "allow", enum(&t.ProtC, "allow", "deny"), "Data connections in clear after PROT C (RFC 4217 section 9)."},
+		{"tls.prot_c", "allow", enum(&t.ProtC, "allow", "deny"), "Data connections in clear after PROT C (RFC 4217 section 9). deny leaves a plain listener no transfer at all, which is a fault."},
 		{
 			"tls.engine", "fast", enum(&t.Engine, "fast", "std"),
 			"Who seals and opens TLS records, after a handshake that is always Go's crypto/tls. fast: the server itself for the AES-GCM suites, with fewer copies and half the memory for an idle session; a download over TLS 1.2 then ends at 362 GiB, what one key may seal. std: crypto/tls.",
