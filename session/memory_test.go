@@ -331,7 +331,7 @@ func (m *memory) DataEnd(how string) error {
 	if m.data.job == nil {
 		return errNoTransfer
 	}
-	m.data.end(Result{Cause: cause, Bytes: int64(len(m.data.sent))})
+	m.data.end(Result{Cause: cause, Bytes: int64(len(m.data.sent)), CloseNotify: how == "close" && m.data.private})
 	m.endTransfer()
 	return nil
 }

@@ -14,6 +14,7 @@ type transfer struct {
 	verb    codec.Verb
 	path    storage.Path
 	private bool
+	warn    bool   // an end without close_notify is told of in the log
 	name    string // what STOU made up, for its 226
 	started time.Time
 }
@@ -27,6 +28,7 @@ func (s *Session) start(x transfer, j Job, mark string) (reply, error) {
 		j.Deflate = int(s.level)
 	}
 	x.private, x.started = j.Private, s.cfg.Now()
+	x.warn = j.Upload != nil && j.Private && j.Deflate == 0 && j.Close == CloseWarn // MODE Z has an end of its own
 	if err := s.peer.Data.Start(j); err != nil {
 		s.log().Warn("transfer refused", slog.Any("err", err))
 		release(j)
@@ -97,6 +99,10 @@ func (s *Session) logTransfer(x *transfer, r Result) {
 		slog.String("prot", protName(x.private)), slog.String("tls_version", r.TLSVersion),
 		slog.String("cipher", r.Cipher), slog.String("engine", r.Engine), slog.Bool("resumed", r.Resumed), slog.Bool("bound", r.Bound),
 		slog.Bool("close_notify", r.CloseNotify), slog.Any("err", r.Err))
+	if x.warn && r.Cause == CauseOK && !r.CloseNotify {
+		s.log().Warn("upload ended without close_notify, it may be cut short",
+			slog.String("user", s.User()), slog.String("path", string(x.path)), slog.Int64("bytes", r.Bytes))
+	}
 	if s.cfg.Events != nil {
 		s.cfg.Events.Transfer(TransferInfo{Verb: x.verb, Path: x.path, Private: x.private, Result: r})
 	}
