@@ -413,7 +413,7 @@ func (s *Session) reset() {
 // forget puts back what AUTH keeps and REIN does not (RFC 7151 section 3.2.1,
 // RFC 3659 section 7.9).
 func (s *Session) forget() {
-	s.host = ""
+	s.host, s.serverName = "", ""
 	s.ended = false
 	s.facts, s.hash = codec.AllFacts, sha256Hash
 }
