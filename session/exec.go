@@ -202,6 +202,9 @@ func (s *Session) duringTransfer(c codec.Command) Action {
 	case c.Verb == verbSTAT && c.Err == nil && len(c.Arg) == 0:
 		s.finish(lookup(verbSTAT), (*Session).stat, "")
 		return Continue
+	case errors.Is(c.Err, codec.ErrLineFlood):
+		s.limit(metrics.LimitMaxLine)
+		return s.Stop("Line far too long")
 	}
 	if s.queue.len() >= s.cfg.MaxPendingCommands || len(s.queue.buf)+len(c.Arg) > s.cfg.MaxPendingBytes {
 		s.limit(metrics.LimitMaxPendingCommands)

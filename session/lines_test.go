@@ -52,7 +52,6 @@ func TestQueue(t *testing.T) {
 		{Err: codec.ErrNUL},
 		{Err: codec.ErrVerb, Arg: []byte("1x")},
 		{Err: codec.ErrLineTooLong},
-		{Err: codec.ErrLineFlood},
 		{Verb: codec.V("ABOR")},
 	}
 	var q queue
@@ -85,6 +84,17 @@ func TestPendingBytes(t *testing.T) {
 	}
 	if want := "421 Too many commands during a transfer\n\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestFloodDuringTransfer: a line without end does not wait for the transfer.
+func TestFloodDuringTransfer(t *testing.T) {
+	m := newMemory(t, setup(t, ""))
+	m.login(t)
+	m.send(t, "PASV")
+	m.send(t, "RETR a.txt")
+	if got, want := m.send(t, strings.Repeat("x", codec.MaxFlood+1)), "421 Line far too long\n\n"; got != want || !m.closed {
+		t.Errorf("got %q, closed %v; want %q", got, m.closed, want)
 	}
 }
 

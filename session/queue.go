@@ -15,7 +15,8 @@ type queue struct {
 }
 
 // lineErrors are the errors a queued line may have; a record holds the index.
-var lineErrors = [...]error{nil, codec.ErrVerb, codec.ErrNUL, codec.ErrLineTooLong, codec.ErrLineFlood}
+// ErrLineFlood ends the session at once.
+var lineErrors = [...]error{nil, codec.ErrVerb, codec.ErrNUL, codec.ErrLineTooLong}
 
 const queueHeader = 8 + 1 + 2
 
