@@ -183,7 +183,8 @@ func (c *conn) endTLS(why string) {
 // pullEnding reads on after our close_notify: the peer's records belong to the
 // old TLS session until its own close_notify, or until something comes that is
 // no record of it (curl answers CCC without a close_notify). Either may have come
-// together with the command.
+// together with the command. Commands in such records are executed on neither side of
+// the border: they end the connection.
 func (c *conn) pullEnding() bool {
 	p := c.take()
 	var err error
@@ -196,6 +197,11 @@ func (c *conn) pullEnding() bool {
 		over, err = c.tls.Drain()
 	}
 	switch {
+	case errors.Is(err, tlsconn.ErrLateData):
+		c.engine.metrics.Rejected[metrics.RejectInjection].Inc()
+		c.why = "bytes behind a TLS border command"
+		c.logger().Warn(c.why)
+		c.shutAndLinger()
 	case err != nil:
 		c.why = "bad TLS record"
 		c.drop(slog.LevelInfo, c.why)

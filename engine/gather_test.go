@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fastftps/metrics"
 	"fastftps/session"
 	"fastftps/tlsconn"
 )
@@ -117,6 +118,37 @@ func TestMuchPending(t *testing.T) {
 				if r, err := c.ReadReply(); err != nil || r.Code != 200 && r.Code != 230 {
 					t.Fatalf("reply %d: got %v, %v", i, r, err)
 				}
+			}
+		})
+	}
+}
+
+// TestSealedBehindEnd: a command in a record behind CCC or REIN belongs to neither side
+// of the border. It ends the connection, as it does in the same record.
+func TestSealedBehindEnd(t *testing.T) {
+	tests := []struct {
+		mode    session.Mode
+		command string
+	}{{session.Explicit, "CCC"}, {session.Explicit, "REIN"}, {session.Implicit, "REIN"}}
+	for _, e := range []tlsconn.Engine{tlsconn.EngineFast, tlsconn.EngineStd} {
+		eachReactor(t, func(c *Config) { c.Session.CCC, c.Data.Engine = true, e }, func(t *testing.T, s *server) {
+			for _, tt := range tests {
+				c := s.login(tt.mode, nil)
+				if _, err := c.Cmd(tt.command); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Send("USER demo\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.StopTLS(false); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.ReadEnd(); err != nil {
+					t.Errorf("%s in mode %v: %v, want the end of the connection", tt.command, tt.mode, err)
+				}
+			}
+			if n := s.metrics.Rejected[metrics.RejectInjection].Load(); n != int64(len(tests)) {
+				t.Errorf("%d counted, want %d", n, len(tests))
 			}
 		})
 	}

@@ -360,20 +360,20 @@ func (a *Adapter) CloseNotify() {
 // peer's side too: with its close_notify, or, since many clients send none, with
 // the first byte that is no record of this session (clear text after CCC, a new
 // ClientHello after REIN). Then it returns true, and Rest what follows.
-// Plaintext that still arrives is dropped.
+// Plaintext that still arrives is dropped, and the error ErrLateData: the connection
+// is to be closed.
 func (a *Adapter) Drain() (bool, error) {
 	block := bufpool.Plain16.Get()
 	defer bufpool.Plain16.Put(block)
-	for {
-		switch _, err := a.Read(block.B); {
-		case err == nil:
-		case err == io.EOF:
-			return true, nil
-		case errors.Is(err, ErrWouldBlock):
-			return false, nil
-		default:
-			return false, err
-		}
+	switch _, err := a.Read(block.B); {
+	case err == nil:
+		return false, ErrLateData
+	case err == io.EOF:
+		return true, nil
+	case errors.Is(err, ErrWouldBlock):
+		return false, nil
+	default:
+		return false, err
 	}
 }
 

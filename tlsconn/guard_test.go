@@ -277,9 +277,12 @@ func testDrain(t *testing.T) {
 				return append(f.seal(typeAlert, []byte{1, 0}), "NOOP\r\n"...)
 			}, true, nil, "NOOP\r\n"},
 			{"clear text at once", func(*forger) []byte { return []byte("NOOP\r\n") }, true, nil, "NOOP\r\n"},
-			{"late command, then clear text", func(f *forger) []byte {
-				return append(f.seal(typeApplicationData, []byte("NOOP\r\n")), "PWD\r\n"...)
-			}, true, nil, "PWD\r\n"},
+			{"late command, then close_notify", func(f *forger) []byte {
+				return append(f.seal(typeApplicationData, []byte("NOOP\r\n")), f.seal(typeAlert, []byte{1, 0})...)
+			}, false, ErrLateData, ""},
+			{"warning, then close_notify", func(f *forger) []byte {
+				return append(f.seal(typeAlert, []byte{1, 90}), f.seal(typeAlert, []byte{1, 0})...)
+			}, true, nil, ""},
 			{"new hello at once", func(*forger) []byte { return hello }, true, nil, string(hello)},
 		} {
 			t.Run(v.name+" "+tt.name, func(t *testing.T) {

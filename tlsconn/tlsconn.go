@@ -33,6 +33,9 @@ var (
 	// than MaxHandshake bytes before the handshake was over, or more than
 	// MaxBuffered bytes that nobody read.
 	ErrFlood = errors.New("too many unread bytes")
+	// ErrLateData, of Drain, says that the peer sent data behind our close_notify and
+	// before its own.
+	ErrLateData = errors.New("data behind the end of TLS")
 	// ErrNotResumed says that a data connection did not resume the TLS
 	// session of its control connection, and had to (ReuseRequired).
 	ErrNotResumed = errors.New("TLS session of the control connection not resumed")
