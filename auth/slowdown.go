@@ -34,7 +34,9 @@ type SlowdownOptions struct {
 // A session asks Turn before it checks a password, so a right one waits like a
 // wrong one: silence tells nothing, and hanging up early spares no wait. The
 // logins of one address take turns, each as late as if those before it had
-// failed, so guessing over many connections is no faster than over one.
+// failed, so from the first failure on guessing over many connections is no
+// faster than over one. Those that are under way before it are free: as many as
+// an address may have connections (limits.max_sessions_per_ip).
 type Slowdown struct {
 	seed maphash.Seed
 

@@ -85,7 +85,7 @@ func (t *TLS) keys() []key {
 		{"tls.max", "1.3", enum(&t.Max, "1.2", "1.3"), "Highest TLS version."},
 		{
 			"tls.data_tls_reuse", "bound", enum(&t.DataReuse, "bound", "required", "off"),
-			"What a private data connection must resume. bound: a ticket must be this session's, a full handshake is taken too (and counted). required: it must resume, else 522; Python's ftplib and curl with TLS 1.2 cannot. off: no check.",
+			"What a private data connection must resume. bound: a ticket must be this session's, a full handshake is taken too (and counted). required: it must resume, else 522; Python's ftplib and curl with TLS 1.2 cannot. off: nothing can be resumed, each data connection makes a full handshake, and none is checked.",
 		},
 		{
 			"tls.upload_close", "strict", enum(&t.UploadClose, "strict", "warn", "off"),
@@ -187,7 +187,7 @@ func (s *Storage) keys() []key {
 		{"storage.umask", "0o027", umask(&s.Umask), "Permission bits that new files and folders do not get: of 0666 and 0777 what it leaves, whatever umask the server was started under."},
 		{"storage.durability", "none", enum(&s.Durability, "none", "fsync"), "fsync: an upload is on the disk before 226."},
 		{"storage.mode_z", "true", boolean(&s.ModeZ), "Offer MODE Z: transfers compressed with deflate."},
-		{"storage.hide_dotfiles", "false", boolean(&s.HideDotfiles), "List names that begin with a dot only to LIST -a."},
+		{"storage.hide_dotfiles", "false", boolean(&s.HideDotfiles), "LIST, NLST and STAT leave out names that begin with a dot, unless -a, -A or a pattern such as .* asks for them. MLSD has no options and shows them always. It hides, it protects nothing."},
 	}
 }
 
