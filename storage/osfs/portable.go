@@ -131,11 +131,11 @@ func (j *rootJail) openWrite(p storage.Path, off int64, o storage.CreateOptions)
 }
 
 func (j *rootJail) syncedPlace(p storage.Path) (place, error) {
-	real, _, err := j.locate(p, false)
+	parent, _, _, err := j.locate(p, false)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := j.root.Open(path.Dir(real))
+	dir, err := j.root.Open(parent)
 	if err != nil {
 		return nil, err
 	}
@@ -156,15 +156,15 @@ func (j *rootJail) Create(p storage.Path, o storage.CreateOptions) (storage.Uplo
 }
 
 func (j *rootJail) create(p storage.Path, o storage.CreateOptions) (*upload, error) {
-	real, old, err := j.locate(p, o.Excl)
+	parent, name, old, err := j.locate(p, o.Excl)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := j.root.OpenRoot(path.Dir(real))
+	dir, err := j.root.OpenRoot(parent)
 	if err != nil {
 		return nil, err
 	}
-	s := &rootSlot{dir: dir, name: path.Base(real), excl: o.Excl}
+	s := &rootSlot{dir: dir, name: name, excl: o.Excl}
 	f, err := s.openTemp(j.filePerm(o))
 	if err != nil {
 		return nil, errors.Join(err, dir.Close())
@@ -178,38 +178,39 @@ func (j *rootJail) create(p storage.Path, o storage.CreateOptions) (*upload, err
 	return &upload{f: f, at: s, fsync: o.Fsync}, nil
 }
 
-// locate follows the links that p ends in, and says what stands there; nil for
-// nothing.
-func (j *rootJail) locate(p storage.Path, excl bool) (real string, old *storage.Info, err error) {
-	name := rel(p)
+// locate follows the links that p ends in: it returns the directory, the name in
+// it, and what stands there; nil for nothing. The directory's path is as the links
+// say it, for ".." after one leads elsewhere than a cleaned path.
+func (j *rootJail) locate(p storage.Path, excl bool) (dir, name string, old *storage.Info, err error) {
+	full := rel(p)
 	for range maxLinks {
-		if _, _, ok := splitLast(name); !ok {
-			_, err := j.root.Stat(name) // may leave the root
-			return "", nil, cmp.Or(err, storage.ErrIsDir)
+		dir, name, ok := splitLast(full)
+		if !ok {
+			_, err := j.root.Stat(full) // may leave the root
+			return "", "", nil, cmp.Or(err, storage.ErrIsDir)
 		}
-		fi, err := j.root.Lstat(name)
+		fi, err := j.root.Lstat(full)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return name, nil, nil
+			return dir, name, nil, nil
 		case err != nil:
-			return "", nil, err
+			return "", "", nil, err
 		case excl:
-			return "", nil, fs.ErrExist
+			return "", "", nil, fs.ErrExist
 		case fi.Mode()&fs.ModeSymlink == 0:
 			info := infoOfFile(fi, "")
-			return name, &info, j.writable(name, fi)
+			return dir, name, &info, j.writable(full, fi)
 		}
-		target, err := j.root.Readlink(name)
+		target, err := j.root.Readlink(full)
 		if err != nil {
-			return "", nil, err
+			return "", "", nil, err
 		}
 		if path.IsAbs(target) {
-			return "", nil, storage.ErrEscape
+			return "", "", nil, storage.ErrEscape
 		}
-		dir, _, _ := splitLast(name)
-		name = dir + "/" + target
+		full = dir + "/" + target
 	}
-	return "", nil, fs.ErrNotExist
+	return "", "", nil, fs.ErrNotExist
 }
 
 // writable reports why an existing file may not be replaced.

@@ -170,3 +170,25 @@ func testUploadThroughLink(t *testing.T, b Backend) {
 		WantError(t, "directory "+string(p), err, storage.ErrIsDir)
 	}
 }
+
+// testUploadThroughLinkUp checks that a link with ".." starts from where the path
+// really leads, not from how it is written.
+func testUploadThroughLinkUp(t *testing.T, b Backend) {
+	for _, p := range []storage.Path{"/real", "/real/deep", "/real/side"} {
+		mkdir(t, b.FS, p)
+	}
+	linksOrSkip(t, b, map[storage.Path]string{"/d1": "real/deep", "/real/deep/f": "../g", "/real/deep/h": "../side/h"})
+	WriteFile(t, b.FS, "/d1/f", "made")
+	wantFile(t, b.FS, "/real/g", "made")
+	for _, data := range []string{"made", "kept"} {
+		WriteFile(t, b.FS, "/d1/h", data)
+		wantFile(t, b.FS, "/real/side/h", data)
+	}
+	u, err := b.FS.OpenWrite("/d1/h", -1, storage.CreateOptions{Fsync: true})
+	finish(t, u, err, " and more")
+	wantFile(t, b.FS, "/real/side/h", "kept and more")
+	for _, p := range []storage.Path{"/g", "/h", "/side"} {
+		_, err := b.FS.Lstat(p)
+		WantError(t, "lstat "+string(p), err, fs.ErrNotExist)
+	}
+}

@@ -56,6 +56,7 @@ func Run(t *testing.T, open func(t *testing.T) Backend) {
 		{"Links", testLinks},
 		{"LinksOut", testLinksOut},
 		{"UploadThroughLink", testUploadThroughLink},
+		{"UploadThroughLinkUp", testUploadThroughLinkUp},
 		{"Closed", testClosed},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
