@@ -117,7 +117,7 @@ func TestKernelChoice(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(p.Close)
+			t.Cleanup(func() { closed(t, p) })
 			s := newPeer(t, p, underTLS(id))
 			e := s.open(j, s.passive())
 			s.start(j)

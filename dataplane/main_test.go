@@ -76,8 +76,16 @@ func newPlane(t testing.TB, cfg Config) *Plane {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() { closed(t, p) })
 	return p
+}
+
+// closed closes a plane of which nothing is to be left.
+func closed(t testing.TB, p *Plane) {
+	t.Helper()
+	if left := p.Close(patience); left != 0 {
+		t.Errorf("%d transfers are left", left)
+	}
 }
 
 // peer is a session of the server and its client.

@@ -120,14 +120,27 @@ func (p *Plane) Stop() {
 }
 
 // Close stops the plane, closes its listeners, and returns when every result
-// was delivered and every goroutine has ended.
-func (p *Plane) Close() {
+// was delivered and every goroutine has ended, but for transfers that wait longer
+// than patience for the disk: nothing ends a call to a file. It returns how many are
+// left.
+func (p *Plane) Close(patience time.Duration) (left int) {
 	p.Stop()
 	p.once.Do(func() { close(p.down) })
 	p.pool.close()
 	p.helpers.Wait()
-	p.transfers.Wait()
-	p.workers.ReleaseTimeout(time.Second)
+	ended := make(chan struct{})
+	go func() {
+		p.transfers.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		_ = p.workers.ReleaseTimeout(time.Second)
+	case <-time.After(patience):
+		left = int(p.stats.Running.Load())
+		p.workers.Release()
+	}
+	return left
 }
 
 // admit counts a transfer that is about to start, if there may be one more. One that

@@ -303,8 +303,8 @@ func testStop(t *testing.T) {
 	}
 	idle := newPeer(t, p)
 	idle.passive()
-	p.Close()
-	p.Close()
+	closed(t, p)
+	closed(t, p)
 	for i, s := range peers {
 		if r := s.result(); r.Cause != CauseShutdown {
 			t.Errorf("transfer %d: got %v, want %v", i, r.Cause, CauseShutdown)
@@ -321,6 +321,26 @@ func testStop(t *testing.T) {
 	until(t, "descriptors return", func() bool { return descriptors(t) <= before+3 })
 }
 
+// A transfer that hangs in the disk does not keep the plane, which tells of it.
+func TestCloseWithDeadDisk(t *testing.T) {
+	p := newPlane(t, Config{})
+	s, f := newPeer(t, p), newMemFile(nil)
+	reading, release := make(chan struct{}), make(chan struct{})
+	f.read = func([]byte) (int, error) {
+		close(reading)
+		<-release
+		return 0, io.EOF
+	}
+	s.dial(s.passive())
+	s.start(Job{File: f, Length: 1})
+	<-reading
+	if left := p.Close(time.Millisecond); left != 1 {
+		t.Errorf("%d transfers are left, want 1", left)
+	}
+	close(release)
+	s.result()
+}
+
 // A peer that never closes its side delays neither the result nor the end of
 // the plane, and is cut when its time is over.
 func TestDrain(t *testing.T) {
@@ -334,7 +354,7 @@ func TestDrain(t *testing.T) {
 		s.want(CauseOK)
 	}
 	until(t, "two drains", func() bool { return p.stats.Drains.Load() == 2 })
-	p.Close()
+	closed(t, p)
 }
 
 // A peer that got its file in clear and does not close its side keeps nothing

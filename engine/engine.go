@@ -241,7 +241,7 @@ func (e *Engine) Serve() error {
 
 // Shutdown stops accepting, says 421 to sessions without a transfer, lets
 // transfers end until ctx is done, aborts what is left, and returns when
-// everything has ended.
+// everything has ended that does not hang in a call to the disk.
 func (e *Engine) Shutdown(ctx context.Context) error {
 	if e.draining.Swap(true) {
 		<-e.stopped
@@ -267,15 +267,19 @@ func (e *Engine) Shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// diskPatience is how long commands and transfers that are in a call to the disk hold
+// up the end: on a dead one such a call never returns.
+const diskPatience = time.Second
+
 // release lets go of what New made.
 func (e *Engine) release() {
 	for _, ln := range e.listeners {
 		_ = ln.close()
 	}
-	if e.plane != nil {
-		e.plane.Close()
+	if left := e.plane.Close(diskPatience); left > 0 {
+		e.log.Warn("left behind: the disk does not answer", slog.Int("transfers", left))
 	}
-	_ = e.workers.ReleaseTimeout(time.Second)
+	_ = e.workers.ReleaseTimeout(diskPatience)
 }
 
 // maxLag is how long ago the last tick may be of a server that is alive.
