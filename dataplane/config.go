@@ -27,7 +27,7 @@ type Config struct {
 	SourcePort uint16
 
 	MaxTransfers int // transfers at once, from their start to their result; default 10000
-	MaxDials     int // active connects under way at once; default 256
+	MaxDials     int // active connects under way at once, of one client a quarter; default 256
 	MaxDrains    int // finished downloads waiting for the peer's FIN; default 1024
 	MaxEarly     int // handshakes before the transfer command, of one client a quarter; default 512
 

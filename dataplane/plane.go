@@ -30,7 +30,7 @@ type Plane struct {
 	gate      gate
 	pages     atomic.Int32 // transfers that have notSentPages
 	workers   *ants.PoolWithFuncGeneric[*transfer]
-	dials     chan struct{} // slots
+	dials     *dialSlots
 	early     *earlySlots
 	down      chan struct{} // closed by Close
 	once      sync.Once
@@ -54,7 +54,7 @@ func New(cfg Config) (*Plane, error) {
 		budget:    newBudget(cfg.Budget),
 		deflaters: newDeflaters(cfg.MaxDeflaters),
 		gate:      newGate(),
-		dials:     make(chan struct{}, cfg.MaxDials),
+		dials:     newDialSlots(cfg.MaxDials),
 		early:     newEarlySlots(),
 		down:      make(chan struct{}),
 	}

@@ -50,6 +50,7 @@ type Stats struct {
 	KernelRefused   atomic.Int64 // downloads that the kernel should have sealed and did not take
 	NoCloseNotify   atomic.Int64 // uploads that ended without, whatever the rule made of it
 
+	DialWaits        atomic.Int64 // active connects that had to wait for a slot
 	SourcePortMissed atomic.Int64 // active connections that could not have Config.SourcePort
 	Panics           atomic.Int64
 }

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -619,7 +620,10 @@ func TestLimitCounts(t *testing.T) {
 // over, with the cause of one whose peer does not answer.
 func TestDialSlotWait(t *testing.T) {
 	p := newPlane(t, Config{MaxDials: 1, DialTimeout: 50 * time.Millisecond})
-	p.dials <- struct{}{}
+	give, err := p.dials.take(t.Context(), loopback, func() { t.Error("the first one waits") })
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := newPeer(t, p)
 	s.Active(netip.AddrPortFrom(loopback, 9))
 	s.start(Job{Upload: new(memUpload)})
@@ -631,7 +635,76 @@ func TestDialSlotWait(t *testing.T) {
 	s.start(Job{Upload: new(memUpload)})
 	s.Abort()
 	s.want(CauseAborted)
-	<-p.dials
+	give()
+	if n := p.stats.DialWaits.Load(); n != 2 {
+		t.Errorf("%d waits were counted, want 2", n)
+	}
+}
+
+// A client has a quarter of the slots to connect, in IPv6 a /64 counts as one, and
+// all clients together have no more than all.
+func TestDialShares(t *testing.T) {
+	s := newDialSlots(8)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	var held []func()
+	take := func(addr string, want bool) {
+		t.Helper()
+		waits := 0
+		give, err := s.take(ended, netip.MustParseAddr(addr), func() { waits++ })
+		if got := err == nil; got != want || got != (waits == 0) {
+			t.Errorf("%s: got a slot: %v, want %v; %d waits", addr, got, want, waits)
+		}
+		if err == nil {
+			held = append(held, give)
+		}
+	}
+	for _, addr := range []string{"192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"} {
+		take(addr, true)
+		take(addr, true)
+		if addr != "2001:db8:0:1::1" {
+			take(addr, false)
+		}
+	}
+	take("2001:db8::2", false) // of the first one's /64
+	take("192.0.2.3", false)   // all are taken
+	held[0]()
+	held = held[1:]
+	take("192.0.2.2", false)
+	take("192.0.2.3", true)
+	for _, give := range held {
+		give()
+	}
+	if len(s.all) != 0 || len(s.each) != 0 {
+		t.Errorf("%d slots and %d clients are left", len(s.all), len(s.each))
+	}
+}
+
+// Active transfers whose peers do not answer keep out no other client.
+func TestDialShareOfOther(t *testing.T) {
+	to := blackHole(t)
+	p := newPlane(t, Config{MaxDials: 4})
+	for range 4 {
+		s := newPeer(t, p)
+		s.Active(to)
+		s.start(Job{Upload: new(memUpload)})
+	}
+	until(t, "all want a slot", func() bool { return p.stats.DialWaits.Load() == 3 })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := newPeer(t, p, at("127.0.0.2"))
+	s.Active(l.Addr().(*net.TCPAddr).AddrPort())
+	s.start(Job{File: newMemFile([]byte("x")), Length: 1})
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s.expect(c, []byte("x"))
+	s.want(CauseOK)
 }
 
 // A handshake that ends because its transfer was stopped is no fault of the peer.

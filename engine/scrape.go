@@ -42,6 +42,7 @@ func mirrors(st *dataplane.Stats, m *metrics.Server) []*mirror {
 		{from: &st.ConnectTimeouts, to: limit(metrics.LimitDataConnectTimeout)},
 		{from: &st.Overloads, to: limit(metrics.LimitMaxTransfers)},
 		{from: &st.BudgetWaits, to: limit(metrics.LimitMemory)},
+		{from: &st.DialWaits, to: limit(metrics.LimitMaxDials)},
 		{from: &st.EarlyRefused, to: limit(metrics.LimitMaxEarlyHandshakes)},
 	}
 }

@@ -218,7 +218,8 @@ var transferResults = [NumTransferResults]string{
 	"shutdown", "fault",
 }
 
-// Limit is a limit of the configuration; its label is its key.
+// Limit is a limit of the configuration; its label is its key. max_dials, the active
+// connects under way at once, is fixed and has none.
 type Limit uint8
 
 // The limits.
@@ -243,6 +244,7 @@ const (
 	LimitMaxPendingInput
 	LimitMaxPendingCommands
 	LimitMaxTransfers
+	LimitMaxDials
 	LimitMemory
 	LimitFSWorkers
 	LimitDigestWorkers
@@ -263,8 +265,8 @@ var limits = [NumLimits]string{
 	"handshake_timeout", "login_timeout", "idle_timeout", "data_connect_timeout",
 	"data_handshake_timeout", "stall_timeout", "lease_timeout", "drain_timeout", "write_timeout",
 	"max_login_attempts", "max_bad_commands", "max_line", "max_pending_input",
-	"max_pending_commands", "max_transfers", "memory", "fs_workers", "digest_workers",
-	"cpu_workers", "hash_queue", "hash_wait", "passive_ports", "max_upload", "max_digest",
+	"max_pending_commands", "max_transfers", "max_dials", "memory", "fs_workers",
+	"digest_workers", "cpu_workers", "hash_queue", "hash_wait", "passive_ports", "max_upload", "max_digest",
 	"max_glob", "max_text_size", "max_idle",
 }
 
