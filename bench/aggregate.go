@@ -11,7 +11,7 @@ import (
 // opCount is what is known of one kind of operation.
 type opCount struct {
 	n, ok, wrong, dropped, late int64
-	bytes                       int64 // of those that ended well
+	bytes                       int64 // of those that ended well, whole, as is what they cost
 	// What of it fell into the measured time: an operation that outlasts it
 	// counts by its share. Rates are made of these.
 	okShare, byteShare           float64
@@ -150,10 +150,17 @@ func (a *aggregate) merge(o *aggregate) {
 }
 
 // bytes counts file bytes.
-func (a *aggregate) bytes() int64 { return a.ops[opRetr].bytes + a.ops[opStor].bytes }
+func (a *aggregate) bytes() (n int64) {
+	for i := range a.ops {
+		n += a.ops[i].bytes
+	}
+	return n
+}
 
 // files counts transfers of files.
-func (a *aggregate) files() int64 { return a.ops[opRetr].ok + a.ops[opStor].ok }
+func (a *aggregate) files() int64 {
+	return a.ops[opRetr].ok + a.ops[opStor].ok + a.ops[opSlow].ok + a.ops[opAbort].ok
+}
 
 // fill writes what is known into the report.
 func (a *aggregate) fill(t *report.Target) {
@@ -165,7 +172,7 @@ func (a *aggregate) fill(t *report.Target) {
 		}
 		t.Ops = append(t.Ops, report.Op{
 			Name: opNames[i], N: c.n, OK: c.ok, Wrong: c.wrong, Dropped: c.dropped, Late: c.late,
-			Bytes: int64(c.byteShare), Rate: perTime(c.okShare, a.seconds),
+			Bytes: c.bytes, Rate: perTime(c.okShare, a.seconds), MB: perTime(c.byteShare/1e6, a.seconds),
 			Service: c.service.dist(true), Response: c.response.dist(true),
 		})
 	}

@@ -34,11 +34,24 @@ func TestShares(t *testing.T) {
 	var target report.Target
 	a.fill(&target)
 	o := target.Ops[0]
-	if o.OK != 3 || o.Bytes != 3000 || math.Abs(o.Rate-0.15) > 1e-9 || o.Service.N != 3 {
-		t.Errorf("got %+v, want 3 well, 3000 bytes, 0.15/s", o)
+	if o.OK != 3 || o.Bytes != 13000 || math.Abs(o.Rate-0.15) > 1e-9 || math.Abs(o.MB-3000/1e7) > 1e-12 || o.Service.N != 3 {
+		t.Errorf("got %+v, want 3 well, 13000 bytes, 0.15/s, 300 bytes/s", o)
 	}
-	if a.bytes() != 13000 {
-		t.Errorf("got %d bytes for the cost, want all 13000", a.bytes())
+}
+
+// TestCostOfStragglers: what an operation costs after the measured time is spread over
+// all of it, and over the time in which it was used.
+func TestCostOfStragglers(t *testing.T) {
+	a := newAggregate()
+	a.seconds, a.used = 1, usage{user: 6 * time.Second, wall: 3 * time.Second, known: true}
+	for _, o := range []op{opRetr, opStor, opSlow, opAbort} {
+		a.addOp(opSample{op: opSampleKind{o, good}, end: 3 * time.Second, bytes: 5e8}, time.Second)
+	}
+	m := a.metrics()
+	for name, want := range map[string]float64{"cpu_s_per_gb": 3, "cpu_ms_per_file": 1500, "cores": 2} {
+		if math.Abs(m[name]-want) > 1e-9 {
+			t.Errorf("%s: got %g, want %g", name, m[name], want)
+		}
 	}
 }
 

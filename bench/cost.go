@@ -11,19 +11,20 @@ import (
 type usage struct {
 	user, sys              time.Duration
 	voluntary, involuntary int64
+	wall                   time.Duration // in which they did
 	known                  bool
 }
 
 func (u usage) cpu() time.Duration { return u.user + u.sys }
 
 func (u usage) minus(o usage) usage {
-	return usage{u.user - o.user, u.sys - o.sys, u.voluntary - o.voluntary, u.involuntary - o.involuntary, u.known}
+	return usage{u.user - o.user, u.sys - o.sys, u.voluntary - o.voluntary, u.involuntary - o.involuntary, u.wall - o.wall, u.known}
 }
 
 func (u *usage) merge(o usage) {
 	u.user, u.sys = u.user+o.user, u.sys+o.sys
 	u.voluntary, u.involuntary = u.voluntary+o.voluntary, u.involuntary+o.involuntary
-	u.known = u.known || o.known
+	u.wall, u.known = u.wall+o.wall, u.known || o.known
 }
 
 // memory is what processes hold.
@@ -34,6 +35,7 @@ type memory struct {
 // probe watches a server's processes. A nil probe knows nothing.
 type probe struct {
 	group *cgroup // nil: /proc alone
+	begun time.Time
 
 	mu     sync.Mutex // guards the fields below
 	tree   tree
@@ -47,7 +49,7 @@ type probe struct {
 }
 
 func newProbe(pid int, group *cgroup) *probe {
-	p := &probe{group: group, tree: newTree(pid)}
+	p := &probe{group: group, begun: time.Now(), tree: newTree(pid)}
 	p.used()
 	p.rest()
 	return p
@@ -66,6 +68,7 @@ func (p *probe) used() usage {
 			u.user, u.sys = user, sys
 		}
 	}
+	u.wall = time.Since(p.begun)
 	return u
 }
 

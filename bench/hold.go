@@ -95,8 +95,9 @@ func (b *bench) measureStalled(s *server) error {
 	}()
 	b.enter("logins beside stalled peers", 0)
 	before, from := s.probe.used(), b.now()
-	b.collector.do(func() { b.collector.origin = from })
-	b.loginsBeside(s, from+b.cfg.Duration)
+	until := from + b.cfg.Duration
+	b.collector.do(func() { b.collector.origin, b.collector.until = from, until })
+	b.loginsBeside(s, until)
 	s.probe.hold()
 	used := s.probe.used().minus(before)
 	var held int64

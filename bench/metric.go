@@ -47,7 +47,7 @@ func (a *aggregate) costMetrics(m map[string]float64) {
 	if !a.used.known {
 		return
 	}
-	m["cores"] = perTime(a.used.cpu().Seconds(), a.seconds)
+	m["cores"] = perTime(a.used.cpu().Seconds(), a.used.wall.Seconds())
 	if a.bytes() > 0 {
 		m["cpu_s_per_gb"] = a.cpuPerGB()
 	}

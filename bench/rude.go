@@ -9,35 +9,37 @@ import (
 	"fastftps/internal/ftpclient"
 )
 
-// abort begins a download and says ABOR while it runs. A transfer that was over
-// by then is not a failure.
-func (w *worker) abort(c *ftpclient.Client, f *file, after time.Duration) error {
+// abort begins a download and says ABOR while it runs; got is how many bytes came
+// before. A transfer that was over by then is not a failure.
+func (w *worker) abort(c *ftpclient.Client, f *file, after time.Duration) (got int64, err error) {
 	data, _, err := w.begin(c, opAbort, "RETR "+f.path)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer w.hold(1, nil)
 	buf := buffers.Get().(*[64 << 10]byte)
 	defer buffers.Put(buf)
 	for until := w.b.now() + after; w.b.now() < until; {
-		if _, err := data.Read(buf[:]); err != nil {
+		n, err := data.Read(buf[:])
+		got += int64(n)
+		if err != nil {
 			w.endData(data)
 			if err == io.EOF {
 				err = nil
 			}
-			return w.complete(c, opAbort, w.b.now(), err)
+			return got, w.complete(c, opAbort, w.b.now(), err)
 		}
 	}
 	transfer, abor, err := c.Abort(data)
 	switch {
 	case err != nil:
-		return err
+		return got, err
 	case transfer.Code/100 == 2 && abor.Code/100 == 2, transfer.Code == 426 && abor.Code == 226:
-		return nil
+		return got, nil
 	case transfer.Code == 426:
-		return abor.Expect(2)
+		return got, abor.Expect(2)
 	}
-	return transfer.Expect(426)
+	return got, transfer.Expect(426)
 }
 
 // retrSlowly downloads at a bounded rate, so that the server has to wait for us.

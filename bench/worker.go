@@ -152,7 +152,8 @@ func (w *worker) stepRetr(s *session, wanted, from time.Duration) {
 	f := &files[w.rng.IntN(len(files))]
 	switch sc := &w.b.cfg.Scenario; {
 	case sc.abort.hit(w.rng):
-		w.finish(opAbort, wanted, from, 0, w.abort(s.c, f, sc.abort.after))
+		got, err := w.abort(s.c, f, sc.abort.after)
+		w.finish(opAbort, wanted, from, got, err)
 	case sc.slow.hit(w.rng):
 		w.finish(opSlow, wanted, from, f.body.size, w.retrSlowly(s.c, f, sc.slow.rate))
 	default:

@@ -120,13 +120,14 @@ func prepare(p *place, scenarios string) error {
 }
 
 func cpuPerGB(t *report.Target) (float64, error) {
-	var n int64
-	for _, op := range t.Ops {
-		n += op.Bytes
+	if t.Cost == nil || t.Cost.CPUPerGB <= 0 {
+		return costPer(t, 0)
 	}
-	return costPer(t, float64(n)/1e9)
+	return t.Cost.CPUPerGB, nil
 }
 
+// cpuPerOp: an operation that outlasts the measured time is whole in both, in the
+// number of operations and in the CPU time.
 func cpuPerOp(t *report.Target) (float64, error) {
 	var n int64
 	for _, op := range t.Ops {

@@ -67,8 +67,8 @@ func TestTable(t *testing.T) {
 func TestRows(t *testing.T) {
 	empty := &report.Target{}
 	full := &report.Target{
-		Ops:  []report.Op{{Name: "list", OK: 4, Bytes: 2e9}, {Name: "login", OK: 1, Bytes: 5e8}},
-		Cost: &report.Cost{CPUSeconds: 5, KiBPerIdle: 7},
+		Ops:  []report.Op{{Name: "list", OK: 4}, {Name: "login", OK: 1}},
+		Cost: &report.Cost{CPUSeconds: 5, CPUPerGB: 2, KiBPerIdle: 7},
 	}
 	want := map[string]float64{"CPU s/GB": 2, "CPU ms/file": 1000, "CPU ms/login": 1000, "CPU ms/listing": 1250, "CPU ms/handshake": 1000, "CPU ms/operation": 1000, "KiB PSS": 7}
 	for _, r := range rows("") {

@@ -68,10 +68,10 @@ func (o *Op) metrics(open bool) []metric {
 	return append(ms, distMetrics(o.Name+".response", o.Response)...)
 }
 
-// mb is 1e6 file bytes a second.
+// mb is 1e6 file bytes a second. A report without makes do with files of one size.
 func (o *Op) mb() float64 {
-	if o.OK == 0 {
-		return 0
+	if o.MB > 0 || o.OK == 0 {
+		return o.MB
 	}
 	return float64(o.Bytes) / 1e6 * o.Rate / float64(o.OK)
 }

@@ -91,13 +91,15 @@ type Op struct {
 	Wrong   int64  `json:"wrong,omitempty"`   // the server said yes and was wrong
 	Dropped int64  `json:"dropped,omitempty"` // open loop: never started, too many were in flight
 	Late    int64  `json:"late,omitempty"`    // open loop: started behind the schedule
-	Bytes   int64  `json:"bytes"`             // file bytes of those that ended well
+	Bytes   int64  `json:"bytes"`             // file bytes of those that ended well, whole
 	// Service is the time from the moment that the operation was really
 	// begun; Response from when the schedule wanted it. In a closed loop both
 	// are the same.
-	Service  Dist    `json:"service"`
-	Response Dist    `json:"response"`
-	Rate     float64 `json:"rate"` // well-ended ones a second
+	Service  Dist `json:"service"`
+	Response Dist `json:"response"`
+	// Of well-ended ones that outlast the measured time only what fell into it.
+	Rate float64 `json:"rate"`           // a second
+	MB   float64 `json:"mbps,omitempty"` // 1e6 file bytes a second
 }
 
 // The phases of a session and a transfer, as Phase.Name.
