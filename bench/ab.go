@@ -16,7 +16,7 @@ func compare(a, b []report.Slice, seed uint64) (ratios []report.Ratio) {
 	if n < 2 {
 		return nil
 	}
-	for _, metric := range slices.Sorted(maps.Keys(a[0].Metrics)) {
+	for _, metric := range namesOf(a[:n]) {
 		if !compared(metric) {
 			continue
 		}
@@ -28,20 +28,35 @@ func compare(a, b []report.Slice, seed uint64) (ratios []report.Ratio) {
 	return ratios
 }
 
+// namesOf returns the metrics of all slices.
+func namesOf(all []report.Slice) []string {
+	names := map[string]bool{}
+	for _, s := range all {
+		for metric := range s.Metrics {
+			names[metric] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
 // pairs are the values of one metric.
 type pairs struct{ a, b []float64 }
 
-// pairsOf returns a metric's values; ok is false when it is not there, or zero,
-// in a slice.
+// pairsOf returns a metric's values. A rate is 0 in a slice in which nothing ended well:
+// a target that failed must not be left out for that. Times and costs are those of what
+// did; a pair without them on either side is left out. ok is false when too few pairs
+// are left, or one target has not got the metric at all.
 func pairsOf(metric string, a, b []report.Slice) (p pairs, ok bool) {
+	var hasA, hasB, some bool
 	for i := range a {
-		x, y := a[i].Metrics[metric], b[i].Metrics[metric]
-		if x <= 0 || y <= 0 {
-			return pairs{}, false
+		x, inA := a[i].Metrics[metric]
+		y, inB := b[i].Metrics[metric]
+		hasA, hasB, some = hasA || inA, hasB || inB, some || x > 0 || y > 0
+		if moreIsBetter(metric) || x > 0 && y > 0 {
+			p.a, p.b = append(p.a, x), append(p.b, y)
 		}
-		p.a, p.b = append(p.a, x), append(p.b, y)
 	}
-	return p, true
+	return p, hasA && hasB && some && len(p.a) >= 2
 }
 
 // The verdicts of a comparison.
@@ -53,12 +68,18 @@ const (
 
 func (p pairs) ratio(metric string, rng *rand.Rand) report.Ratio {
 	r := report.Ratio{Metric: metric, A: mean(p.a), B: mean(p.b), Better: same}
-	r.Ratio, r.Diff = r.B/r.A, r.B-r.A
+	r.Diff = r.B - r.A
 	r.Low, r.High, r.DiffLo, r.DiffHi = p.interval(rng)
+	up, down := r.Low > 1, r.High < 1
+	if r.A > 0 {
+		r.Ratio = r.B / r.A
+	} else { // there is no ratio to nothing
+		up, down = r.DiffLo > 0, false
+	}
 	switch more := moreIsBetter(metric); {
-	case r.Low > 1 && more, r.High < 1 && !more:
+	case up && more, down && !more:
 		r.Better = betterB
-	case r.Low > 1, r.High < 1:
+	case up, down:
 		r.Better = betterA
 	}
 	return r
@@ -69,28 +90,48 @@ const resamples = 4000
 
 // interval returns 95 % intervals of B/A and B-A: the bootstrap's over pairs of
 // slices, or Student's where that is wider. With few slices the bootstrap alone
-// would be too sure of itself.
+// would be too sure of itself. The interval of a ratio to nothing is 0.
 func (p pairs) interval(rng *rand.Rand) (low, high, diffLow, diffHigh float64) {
 	n := len(p.a)
-	ratio, diff := make([]float64, resamples), make([]float64, resamples)
-	for i := range resamples {
+	var ratio, diff []float64
+	for range resamples {
 		var a, b float64
 		for range n {
 			j := rng.IntN(n)
 			a, b = a+p.a[j], b+p.b[j]
 		}
-		ratio[i], diff[i] = b/a, (b-a)/float64(n)
+		if diff = append(diff, (b-a)/float64(n)); a > 0 {
+			ratio = append(ratio, b/a)
+		}
 	}
-	logs, diffs := make([]float64, n), make([]float64, n)
+	diffs := make([]float64, n)
 	for i := range n {
-		logs[i], diffs[i] = math.Log(p.b[i]/p.a[i]), p.b[i]-p.a[i]
+		diffs[i] = p.b[i] - p.a[i]
 	}
-	low, high = between(ratio)
-	logLow, logHigh := student(logs)
-	low, high = min(low, math.Exp(logLow)), max(high, math.Exp(logHigh))
 	diffLow, diffHigh = between(diff)
 	sLow, sHigh := student(diffs)
-	return low, high, min(diffLow, sLow), max(diffHigh, sHigh)
+	diffLow, diffHigh = min(diffLow, sLow), max(diffHigh, sHigh)
+	if len(ratio) > 0 {
+		low, high = between(ratio)
+		sLow, sHigh = p.studentRatio(sLow, sHigh)
+		low, high = min(low, sLow), max(high, sHigh)
+	}
+	return low, high, diffLow, diffHigh
+}
+
+// studentRatio returns Student's interval of the ratio: that of its logarithm or, where
+// a zero has none, of the difference, which is given.
+func (p pairs) studentRatio(diffLow, diffHigh float64) (low, high float64) {
+	logs := make([]float64, len(p.a))
+	for i := range logs {
+		if p.a[i] == 0 || p.b[i] == 0 {
+			a := mean(p.a)
+			return max(0, 1+diffLow/a), 1 + diffHigh/a
+		}
+		logs[i] = math.Log(p.b[i] / p.a[i])
+	}
+	low, high = student(logs)
+	return math.Exp(low), math.Exp(high)
 }
 
 // between returns what 95 % of the values lie between.

@@ -81,6 +81,53 @@ func TestBetter(t *testing.T) {
 	}
 }
 
+// TestZeroSlices: a target of which nothing ended well in a turn, or in all, stays in the
+// comparison of rates; times are compared over the turns in which both have some.
+func TestZeroSlices(t *testing.T) {
+	turns := func(rates ...float64) (s []report.Slice) {
+		for _, v := range rates {
+			m := map[string]float64{"retr.rate": v}
+			if v > 0 {
+				m["retr.service.p50"] = 1 / v
+			}
+			s = append(s, report.Slice{Metrics: m})
+		}
+		return s
+	}
+	a := turns(100, 101, 99, 100, 101, 99)
+	for _, test := range []struct {
+		name  string
+		b     []report.Slice
+		ratio float64
+	}{
+		{"one", turns(0, 101, 99, 100, 101, 99), 500.0 / 600},
+		{"all", turns(0, 0, 0, 0, 0, 0), 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &report.Report{AB: compare(a, test.b, 1)}
+			rate := ratioOf(t, r, "retr.rate")
+			if math.Abs(rate.Ratio-test.ratio) > 1e-9 || rate.Low > rate.Ratio || rate.High < rate.Ratio || rate.DiffLo > rate.Diff || rate.DiffHi < rate.Diff {
+				t.Errorf("got %+v, want a ratio of %g", rate, test.ratio)
+			}
+			if test.ratio > 0 {
+				if p50 := ratioOf(t, r, "retr.service.p50"); math.Abs(p50.Ratio-1) > 1e-9 {
+					t.Errorf("got %+v, want the five turns in which both have it", p50)
+				}
+				return
+			}
+			if rate.Better != betterA {
+				t.Errorf("got %+v, want A better", rate)
+			}
+			if back := compare(test.b, a, 1); len(back) != 1 || back[0].Ratio != 0 || back[0].Diff != 100 || back[0].Better != betterB {
+				t.Errorf("the other way round: got %+v, want no ratio to nothing, and B better", back)
+			}
+		})
+	}
+	if r := compare(a, []report.Slice{{}, {}, {}, {}, {}, {}}, 1); len(r) != 0 {
+		t.Errorf("got %+v of an operation that B was not asked for", r)
+	}
+}
+
 // attempts is how often a comparison may be wrong before it counts: an interval
 // of 95 % misses one time in twenty.
 const attempts = 4

@@ -240,8 +240,8 @@ type Ratio struct {
 	Metric string  `json:"metric"` // "retr.rate", "retr.service.p50", "cpu_s_per_gb", ...
 	A      float64 `json:"a"`
 	B      float64 `json:"b"`
-	Ratio  float64 `json:"ratio"`
-	Low    float64 `json:"low"` // 95 % interval of the ratio
+	Ratio  float64 `json:"ratio"` // 0, as its interval, when A is
+	Low    float64 `json:"low"`   // 95 % interval of the ratio
 	High   float64 `json:"high"`
 	Diff   float64 `json:"diff"` // B - A, with its own interval
 	DiffLo float64 `json:"diff_low"`

@@ -239,8 +239,11 @@ func (g *Generator) lines(r *Report) []fact {
 
 // interval writes a ratio with its interval.
 func (r Ratio) interval() string {
+	if r.A == 0 {
+		return none
+	}
 	s := ratio(r.Ratio)
-	if r.Low > 0 && r.High > 0 {
+	if r.High > 0 {
 		s += fmt.Sprintf(" [%s, %s]", ratio(r.Low), ratio(r.High))
 	}
 	return s
