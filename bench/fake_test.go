@@ -47,6 +47,8 @@ type fake struct {
 	bare       bool // no close_notify after a download
 	truncate   bool // STOR, but for our files to download: half of it is kept, 226 is said
 	refuse     int  // code for RETR
+	serves     int  // with refuse: but one RETR of so many
+	most       int  // connections; more are full
 	noList     bool // 502 to listings
 	full       bool // 421 instead of the greeting
 	loginDelay func() time.Duration
@@ -54,6 +56,7 @@ type fake struct {
 
 	waited   atomic.Int64 // ns that loginDelay really took
 	logins   atomic.Int64
+	accepted atomic.Int64
 	mu       sync.Mutex // guards the fields below
 	files    map[string][]byte
 	commands map[string]int
@@ -150,7 +153,7 @@ func (s *fakeSession) serve() {
 			s.port.Close()
 		}
 	}()
-	if s.f.full {
+	if s.f.full || s.f.most > 0 && s.f.accepted.Add(1) > int64(s.f.most) {
 		s.say("421 too many")
 		return
 	}
@@ -269,7 +272,7 @@ func (s *fakeSession) retr(name string) {
 	if s.f.beforeRetr != nil {
 		s.f.beforeRetr()
 	}
-	if s.f.refuse != 0 {
+	if n := s.f.serves; s.f.refuse != 0 && (n == 0 || s.f.count("RETR")%n > 0) {
 		s.say("%d no", s.f.refuse)
 		return
 	}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fastftps/bench/report"
@@ -108,9 +109,7 @@ func (b *bench) probeRate(s *server, rate float64) (a *aggregate, p report.Probe
 			why = append(why, fmt.Sprintf("%s is %.4g", v.Expr, v.Value))
 		}
 	}
-	if n := a.dropped(); n > 0 {
-		why = append(why, fmt.Sprintf("%d dropped", n))
-	}
+	why = append(why, b.cfg.lost(a)...)
 	if lag > b.cfg.MaxLag.Seconds() {
 		lags = len(why) == 0
 		why = append(why, fmt.Sprintf("the generator itself lags by %.3g ms", lag*1e3))
@@ -118,9 +117,31 @@ func (b *bench) probeRate(s *server, rate float64) (a *aggregate, p report.Probe
 	return a, report.Probe{Rate: rate, OK: len(why) == 0, Why: strings.Join(why, ", ")}, lags
 }
 
-func (a *aggregate) dropped() (n int64) {
-	for i := range a.ops {
-		n += a.ops[i].dropped
+// lost says what did not end well: no latency shows it. Only failures may be allowed, by
+// an SLO of their own.
+func (c *Config) lost(a *aggregate) (why []string) {
+	add := func(n int64, name, how string) {
+		if n > 0 {
+			why = append(why, fmt.Sprintf("%d %s %s", n, name, how))
+		}
 	}
-	return n
+	for i := range a.ops {
+		o, name := &a.ops[i], opNames[i]
+		add(o.wrong, name, "wrong")
+		add(o.dropped, name, "dropped")
+		if !c.allowsFailures(name) {
+			add(o.n-o.ok-o.wrong, name, "failed")
+		}
+	}
+	return why
+}
+
+// allowsFailures reports whether the SLO says how many failures of an operation there
+// may be: of its own, or of all.
+func (c *Config) allowsFailures(name string) bool {
+	return slices.ContainsFunc(c.SLO, func(expr string) bool {
+		t, err := parseThreshold(expr)
+		all := strings.TrimPrefix(t.metric, name+".")
+		return err == nil && (all == "errors" || all == "errors.rate")
+	})
 }

@@ -59,7 +59,7 @@ func (s *server) firstOp(b *bench) op {
 	if sc.visit {
 		return opLogin
 	}
-	return map[stepKind]op{stepRetr: opRetr, stepStor: opStor, stepList: opList, stepLogin: opLogin, stepHandshake: opHandshake}[sc.steps[0].kind]
+	return sc.steps[0].op()
 }
 
 // dispatcher is the open loop's clock.

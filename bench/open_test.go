@@ -129,6 +129,52 @@ func TestFindMax(t *testing.T) {
 	}
 }
 
+// TestFindMaxFailures: a rate at which operations fail does not hold, however fast those
+// are that do not; the SLO may say how many may fail.
+func TestFindMaxFailures(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*fake)
+		slo    string
+		want   string // "" is that it holds
+	}{
+		{"refused", func(f *fake) { f.refuse, f.serves = 450, 2 }, "", "retr failed"},
+		{"refused, as allowed", func(f *fake) { f.refuse, f.serves = 450, 2 }, "retr.errors.rate<90%", ""},
+		{"refused, not allowed", func(f *fake) { f.refuse, f.serves = 450, 2 }, "errors.rate<10%", "errors.rate<10% is"},
+		{"wrong", func(f *fake) { f.short = true }, "errors.rate<=100%", "retr wrong"},
+		{"lost", func(f *fake) { f.most = 6 }, "errors.rate<=100%", "dropped"}, // one of them sets up, one uploads
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFake(t, false, test.change)
+			c := config(t, "retr", f.url())
+			c.Files, c.Clients, c.Relogin = 1, 1, 1
+			c.Rate, c.Duration, c.SLO = Rate{From: 100, To: 100}, 200*time.Millisecond, []string{"retr.rate<150"}
+			if test.slo != "" {
+				c.SLO = append(c.SLO, test.slo)
+			}
+			c.FindMax = true
+			p := measure(t, c).FindMax[0]
+			if p.OK != (test.want == "") || !strings.Contains(p.Why, test.want) {
+				t.Errorf("got %+v, want %q as the reason", p, test.want)
+			}
+		})
+	}
+}
+
+// TestLostArrivals: an arrival that finds no session and gets none was drawn, and counts.
+func TestLostArrivals(t *testing.T) {
+	for _, walk := range []bool{false, true} {
+		f := newFake(t, false, func(f *fake) { f.most = 4 })
+		c := config(t, "list", f.url())
+		c.Scenario.walk = walk
+		c.Files, c.Clients, c.Relogin, c.Rate, c.Duration = 1, 1, 1, Rate{From: 100, To: 100}, 200*time.Millisecond
+		o := opOf(t, measure(t, c).Targets[0], "list")
+		if o.OK == 0 || o.Dropped == 0 || o.N+o.Dropped != 19 {
+			t.Errorf("walk %v: got %+v, want 19 ended or dropped", walk, o)
+		}
+	}
+}
+
 // TestWarmup: what happens before the measured time is not in the report.
 func TestWarmup(t *testing.T) {
 	f := newFake(t, false, nil)

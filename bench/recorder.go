@@ -94,7 +94,7 @@ type batch struct {
 	ops     []opSample
 	fails   []failure
 	lags    []time.Duration // of an open loop's schedule
-	dropped [ops]int64      // arrivals that found too many in flight
+	dropped [ops]int64      // arrivals that found too many in flight, or no session
 }
 
 // A batch leaves when it is full or this old.

@@ -35,6 +35,11 @@ type step struct {
 	lo, hi time.Duration
 }
 
+// op is the operation that the step is, as far as that is known beforehand.
+func (s step) op() op {
+	return map[stepKind]op{stepRetr: opRetr, stepStor: opStor, stepList: opList, stepLogin: opLogin, stepHandshake: opHandshake}[s.kind]
+}
+
 type stepKind uint8
 
 const (

@@ -75,10 +75,20 @@ func (w *worker) arrive(ctx context.Context, wanted time.Duration) {
 	case stepHandshake:
 		w.shake(wanted)
 	default:
-		if w.ready() {
-			w.step(ctx, st, wanted)
-			w.relogin()
+		if !w.ready() {
+			w.lose(st.op())
+			return
 		}
+		w.step(ctx, st, wanted)
+		w.relogin()
+	}
+}
+
+// lose counts an arrival that never began, for there was no session: in an open loop it
+// was drawn, and is dropped. The login that failed is recorded by itself.
+func (w *worker) lose(o op) {
+	if w.b.cfg.open() && w.b.ctx.Err() == nil {
+		w.rec.batch().dropped[o]++
 	}
 }
 
@@ -91,8 +101,8 @@ func (w *worker) walk(ctx context.Context, wanted time.Duration) {
 			wanted = w.b.now()
 		}
 		defer w.quit()
-	} else {
-		w.ready()
+	} else if !w.ready() {
+		w.lose(w.t.firstOp(w.b))
 	}
 	for _, st := range w.b.cfg.Scenario.steps {
 		if w.sess == nil || ctx.Err() != nil {

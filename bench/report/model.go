@@ -89,7 +89,7 @@ type Op struct {
 	N       int64  `json:"n"` // ended, well or not
 	OK      int64  `json:"ok"`
 	Wrong   int64  `json:"wrong,omitempty"`   // the server said yes and was wrong
-	Dropped int64  `json:"dropped,omitempty"` // open loop: never started, too many were in flight
+	Dropped int64  `json:"dropped,omitempty"` // open loop: never started, too many were in flight or it got no session
 	Late    int64  `json:"late,omitempty"`    // open loop: started behind the schedule
 	Bytes   int64  `json:"bytes"`             // file bytes of those that ended well, whole
 	// Service is the time from the moment that the operation was really
