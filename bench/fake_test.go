@@ -45,6 +45,10 @@ type fake struct {
 	short      bool // RETR: the last byte is missing
 	silent     bool // RETR: no completion reply
 	bare       bool // no close_notify after a download
+	rst        bool // RETR: half of it, then RST, and 226
+	inRecord   bool // RETR: half of it and the beginning of a TLS record, then FIN, and 226
+	hasty      bool // STOR: the connection is reset before all was read, and 226
+	forget     bool // STOR, but for our files to download: nothing is kept, 226 is said
 	truncate   bool // STOR, but for our files to download: half of it is kept, 226 is said
 	refuse     int  // code for RETR
 	serves     int  // with refuse: but one RETR of so many
@@ -249,10 +253,20 @@ func (s *fakeSession) send(content []byte, silent bool) {
 	if conn == nil {
 		return
 	}
+	if s.f.rst || s.f.inRecord {
+		content = content[:len(content)/2]
+	}
 	_, err := conn.Write(content)
-	if s.f.bare {
+	switch {
+	case s.f.rst:
+		_ = raw.SetLinger(0)
 		raw.Close()
-	} else {
+	case s.f.inRecord:
+		_, _ = raw.Write([]byte{23, 3, 3, 4, 0, 'c', 'u', 't'})
+		raw.Close()
+	case s.f.bare:
+		raw.Close()
+	default:
 		conn.Close()
 	}
 	if !silent {
@@ -294,18 +308,28 @@ func (s *fakeSession) retr(name string) {
 }
 
 func (s *fakeSession) stor(name string) {
-	conn, _ := s.data()
+	conn, raw := s.data()
 	if conn == nil {
+		return
+	}
+	upload := strings.Contains(name, "/up-")
+	if s.f.hasty && upload {
+		_, _ = io.ReadFull(conn, make([]byte, 1))
+		_ = raw.SetLinger(0)
+		raw.Close()
+		s.complete(nil)
 		return
 	}
 	content, err := io.ReadAll(conn)
 	conn.Close()
-	if s.f.truncate && strings.Contains(name, "/up-") {
+	if s.f.truncate && upload {
 		content = content[:len(content)/2]
 	}
-	s.f.mu.Lock()
-	s.f.files[name] = content
-	s.f.mu.Unlock()
+	if !s.f.forget || !upload {
+		s.f.mu.Lock()
+		s.f.files[name] = content
+		s.f.mu.Unlock()
+	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = nil
 	}

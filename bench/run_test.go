@@ -164,6 +164,10 @@ func TestBrokenServer(t *testing.T) {
 		{"a byte is missing", "retr", VerifyOff, func(f *fake) { f.short = true }, "retr", "wrong length: got 9999 bytes, want 10000"},
 		{"no close_notify", "retr", VerifySample, func(f *fake) { f.bare = true }, "retr", "close_notify"},
 		{"no 226", "retr", VerifySample, func(f *fake) { f.silent = true }, "retr", "no completion reply"},
+		{"RST, and 226", "retr", VerifyOff, func(f *fake) { f.rst = true }, "retr", "the server said yes, but: "},
+		{"an end inside a record, and 226", "retr", VerifyOff, func(f *fake) { f.inRecord = true }, "retr", "the server said yes, but: unexpected EOF"},
+		{"an upload is not read, and 226", "stor", VerifyOff, func(f *fake) { f.hasty = true }, "stor", "the server said yes, but: "},
+		{"an upload is lost", "stor", VerifySample, func(f *fake) { f.forget = true }, "stor", "the server took an upload, but then: RETR: 550 not here"},
 		{"an upload is cut", "stor", VerifySample, func(f *fake) { f.truncate = true }, "stor", "wrong length: got 5000 bytes, want 10000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -172,6 +176,9 @@ func TestBrokenServer(t *testing.T) {
 			c.Verify = test.verify
 			if f.silent {
 				c.Timeout = 300 * time.Millisecond
+			}
+			if f.hasty {
+				c.Sizes = Sizes{Median: 64 << 20} // more than buffers take
 			}
 			r := measureUntil(t, c, did(test.op))
 			o := opOf(t, r.Targets[0], test.op)

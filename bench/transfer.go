@@ -39,8 +39,8 @@ func (w *worker) begin(c *ftpclient.Client, o op, line string) (data *ftpclient.
 	}
 	if err := w.secureData(data, o); err != nil {
 		w.endData(data)
-		if _, replyErr := c.Complete(); isReply(replyErr) {
-			return nil, from, fmt.Errorf("%w (data connection: %w)", replyErr, err)
+		if _, replyErr := c.Complete(); replyErr == nil || isReply(replyErr) {
+			err = transferError(err, replyErr)
 		}
 		return nil, from, err
 	}
@@ -167,14 +167,21 @@ func (f *firstByte) last(err error) {
 // complete reads the completion reply; err is how the data connection ended.
 func (w *worker) complete(c *ftpclient.Client, o op, at time.Duration, err error) error {
 	_, replyErr := c.Complete()
+	if err = transferError(err, replyErr); err == nil {
+		w.passed(phaseCompletion, o, at)
+	}
+	return err
+}
+
+// transferError says how a transfer ended: err is of the data connection, replyErr of the
+// completion reply. A server that says yes has sent all, or got all and seen its end: a
+// connection that broke before makes it wrong, whatever broke it.
+func transferError(err, replyErr error) error {
 	switch {
 	case replyErr == nil && err == nil:
-		w.passed(phaseCompletion, o, at)
 		return nil
-	case replyErr == nil && errors.Is(err, ftpclient.ErrTruncated):
-		return wrongError{fmt.Errorf("the server said yes, but: %w", err)}
 	case replyErr == nil:
-		return err
+		return wrongf("the server said yes, but: %w", err)
 	case err == nil && !isReply(replyErr):
 		return brokenError{wrongf("all data, but no completion reply: %w", replyErr)}
 	case err == nil:

@@ -213,10 +213,22 @@ func (w *worker) checkedUpload() bool {
 	return w.b.cfg.Verify == VerifyFull || w.b.cfg.Verify == VerifySample && w.stored%sampleStor == 1
 }
 
-// readBack downloads what was uploaded. It is not measured, only judged.
+// readBack downloads what was uploaded. It is not measured, only judged: a server that
+// took an upload and has no such file is wrong, one that is busy has failed.
 func (w *worker) readBack(c *ftpclient.Client, f *file) error {
 	check := checker{content: w.b.content, body: f.body, compare: true}
-	if _, err := c.Retr(f.path, 0, &check); err != nil {
+	data, err := c.Begin("RETR "+f.path, 0)
+	if err == nil {
+		_, err = c.Receive(&check, data)
+		_ = data.Close() // its end was seen, or it is broken
+		_, replyErr := c.Complete()
+		err = transferError(err, replyErr)
+	}
+	var reply *ftpclient.ReplyError
+	switch {
+	case errors.As(err, &reply) && reply.Code == 550:
+		return wrongf("the server took an upload, but then: %w", err)
+	case err != nil:
 		return fmt.Errorf("read an upload back: %w", err)
 	}
 	if err := check.end(); err != nil {
