@@ -192,7 +192,6 @@ func (a *aggregate) fill(t *report.Target) {
 		t.TLS.Ciphers[tls.CipherSuiteName(c)] += n
 	}
 	t.Errors = a.fails.list()
-	t.Failed = a.fails.faults()
 }
 
 func perTime(n, seconds float64) float64 {

@@ -24,6 +24,7 @@ type collector struct {
 type collected struct {
 	segment *aggregate // of the segment that runs
 	total   *aggregate
+	faults  failures   // what was wrong in all the run: in warm-ups and in each probe, too
 	live    *aggregate // since the last snapshot, warm-up included
 	errors  int64      // in all, warm-up included, for live views
 	dropped [ops]int64
@@ -51,7 +52,7 @@ func newCollector(targets int) *collector {
 	c := &collector{in: make(chan *batch, 1024), call: make(chan func()), origin: -1, until: math.MaxInt64}
 	for range targets {
 		c.targets = append(c.targets, &collected{
-			segment: newAggregate(), total: newAggregate(), live: newAggregate(),
+			segment: newAggregate(), total: newAggregate(), live: newAggregate(), faults: failures{},
 			series: newSeries(),
 		})
 	}
@@ -112,6 +113,9 @@ func (c *collector) take(b *batch) {
 		}
 	}
 	for _, f := range b.fails {
+		if f.key.wrong {
+			t.faults.add(f)
+		}
 		if b.measure {
 			t.segment.fails.add(f)
 		}

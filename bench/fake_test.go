@@ -42,6 +42,7 @@ type fake struct {
 	// Faults.
 	corrupt    bool // RETR: one byte is another
 	honest     int  // of so many RETR, the first ones, not
+	repents    int  // nor after so many; 0 is never
 	short      bool // RETR: the last byte is missing
 	silent     bool // RETR: no completion reply
 	bare       bool // no close_notify after a download
@@ -298,7 +299,7 @@ func (s *fakeSession) retr(name string) {
 		return
 	}
 	content = append([]byte{}, content...)
-	if s.f.corrupt && s.f.count("RETR") > s.f.honest {
+	if n := s.f.count("RETR"); s.f.corrupt && n > s.f.honest && (s.f.repents == 0 || n <= s.f.repents) {
 		content[len(content)/2] ^= 1
 	}
 	if s.f.short {

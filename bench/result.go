@@ -43,6 +43,7 @@ func (b *bench) report() *report.Report {
 func (b *bench) target(s *server, c *collected) report.Target {
 	t := report.Target{Name: s.Name, URL: s.URL(), Spawn: s.Spawn, Slices: b.slices[s.index], Idle: b.idle}
 	c.total.fill(&t)
+	t.Failed = c.faults.faults()
 	c.series.fill(&t)
 	var held int64
 	if b.idle != nil {

@@ -192,6 +192,26 @@ func TestBrokenServer(t *testing.T) {
 	}
 }
 
+// TestWrongBesides: one wrong operation fails the run, though it was of the warm-up or of
+// a probe that the report does not show.
+func TestWrongBesides(t *testing.T) {
+	f := newFake(t, false, func(f *fake) { f.corrupt, f.repents = true, 1 })
+	c := config(t, "retr", f.url())
+	c.Clients, c.Verify, c.Warmup = 1, VerifyFull, 100*time.Millisecond
+	r := measureUntil(t, c, did("retr"))
+	if o := opOf(t, r.Targets[0], "retr"); o.Wrong > 0 || len(r.Targets[0].Failed) != 1 || !strings.Contains(r.Targets[0].Failed[0], "1 times: wrong content") {
+		t.Errorf("warm-up: got %+v, faults %q, want the one of the warm-up", o, r.Targets[0].Failed)
+	}
+
+	f = newFake(t, false, func(f *fake) { f.corrupt, f.repents = true, 1 })
+	c = config(t, "retr", f.url())
+	c.Clients, c.Verify, c.FindMax, c.Rate, c.SLO = 1, VerifyFull, true, Rate{From: 100, To: 100}, []string{"retr.rate<80"}
+	r = measure(t, c)
+	if o := opOf(t, r.Targets[0], "retr"); r.FindMax[0].OK || o.Wrong > 0 || len(r.Targets[0].Failed) != 1 {
+		t.Errorf("find-max: got %+v, %+v, faults %q, want the one of the first probe", r.FindMax, o, r.Targets[0].Failed)
+	}
+}
+
 // TestRefusals: what a server refuses is no fault of its, but it is counted.
 func TestRefusals(t *testing.T) {
 	f := newFake(t, false, func(f *fake) { f.refuse = 450 })

@@ -115,6 +115,7 @@ func TestTries(t *testing.T) {
 	}{
 		{report.Target{Ops: []report.Op{{Name: "retr", OK: 3}}}, ""},
 		{report.Target{Ops: []report.Op{{Name: "retr", OK: 3, Wrong: 1}}}, "retr: 1 of 4 were wrong"},
+		{report.Target{Ops: []report.Op{{Name: "retr", OK: 3}}, Failed: []string{"retr: 1 times: wrong length"}}, "retr: 1 times: wrong length"},
 		{report.Target{Errors: []report.Error{{Op: "list", N: 2, Text: "550 no"}}}, "list: 2 times 550 no"},
 	} {
 		got := ""

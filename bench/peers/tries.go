@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -74,6 +75,9 @@ func failures(t *report.Target) error {
 		if op.Wrong > 0 {
 			return fmt.Errorf("%s: %d of %d were wrong", op.Name, op.Wrong, op.OK+op.Wrong)
 		}
+	}
+	if len(t.Failed) > 0 { // in the warm-up
+		return errors.New(t.Failed[0])
 	}
 	if len(t.Errors) == 0 {
 		return nil

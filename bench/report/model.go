@@ -80,7 +80,7 @@ type Target struct {
 	// With --repeat: each round, and how far they lie apart, by metric.
 	Rounds []Slice           `json:"rounds,omitempty"`
 	Spread map[string]Spread `json:"spread,omitempty"`
-	Failed []string          `json:"failed,omitempty"` // faults of the server: wrong content, missing 226, no close_notify
+	Failed []string          `json:"failed,omitempty"` // faults of the server in all the run: wrong content, missing 226, no close_notify
 }
 
 // Op is one kind of operation: retr, stor, list, login, ...

@@ -80,6 +80,8 @@ func (r *Report) state() state {
 	switch {
 	case len(r.Invalid) > 0:
 		s = state{"INVALID", "do not use these figures: " + strings.Join(r.Invalid, "; ")}
+	case slices.ContainsFunc(r.Targets, func(t Target) bool { return len(t.Failed) > 0 }):
+		s = state{"FAIL", "a server was wrong; " + s.why}
 	case held < len(r.Verdict):
 		s.word = "FAIL"
 	case len(r.Verdict) == 0:
