@@ -42,6 +42,7 @@ type probe struct {
 	before memory
 	peak   memory
 	last   memory
+	held   memory    // when sessions were held
 	next   time.Time // for memory: looking at many processes costs much itself
 	cpu    time.Duration
 	looked time.Time
@@ -84,15 +85,16 @@ func (p *probe) rest() {
 	p.peak, p.last = p.before, p.before
 }
 
-// hold looks at memory now and returns it.
-func (p *probe) hold() memory {
+// hold takes the present memory for what the server holds with the sessions that are
+// there. Looks that follow do not change it: the closing NOOPs wake every session.
+func (p *probe) hold() {
 	if p == nil {
-		return memory{}
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lookLocked()
-	return p.last
+	p.held = p.last
 }
 
 func (p *probe) lookLocked() {
@@ -143,7 +145,7 @@ func (p *probe) cost(a *aggregate, scenario *Scenario, held int64) *report.Cost 
 		c.CPUMsPerLog = a.cpuPerLogin()
 	}
 	if held > 0 {
-		c.KiBPerIdle = float64(p.last.pss-p.before.pss) / 1024 / float64(held)
+		c.KiBPerIdle = float64(p.held.pss-p.before.pss) / 1024 / float64(held)
 	}
 	return c
 }

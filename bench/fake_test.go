@@ -45,6 +45,7 @@ type fake struct {
 	repents    int  // nor after so many; 0 is never
 	short      bool // RETR: the last byte is missing
 	silent     bool // RETR: no completion reply
+	impatient  bool // RETR: the connection is cut at once, and 426
 	bare       bool // no close_notify after a download
 	rst        bool // RETR: half of it, then RST, and 226
 	inRecord   bool // RETR: half of it and the beginning of a TLS record, then FIN, and 226
@@ -259,6 +260,10 @@ func (s *fakeSession) send(content []byte, silent bool) {
 	}
 	_, err := conn.Write(content)
 	switch {
+	case s.f.impatient:
+		raw.Close()
+		s.say("426 too slow")
+		return
 	case s.f.rst:
 		_ = raw.SetLinger(0)
 		raw.Close()

@@ -100,12 +100,7 @@ func (b *bench) measureStalled(s *server) error {
 	b.loginsBeside(s, until)
 	s.probe.hold()
 	used := s.probe.used().minus(before)
-	var held int64
-	for _, p := range peers {
-		if p.there() {
-			held++
-		}
-	}
+	held := heldOf(peers)
 	b.collector.do(func() { b.collector.targets[0].end(b.cfg.Duration.Seconds(), used) })
 	b.idle = &report.Idle{Wanted: int64(b.cfg.Hold), Held: held}
 	return nil
@@ -132,8 +127,8 @@ func (b *bench) loginsBeside(s *server, until time.Duration) {
 
 // stalledPeer is a connection that keeps the server waiting.
 type stalledPeer struct {
-	conn   *net.TCPConn
-	data   *ftpclient.Conn // of a download that nobody reads
+	conn   *net.TCPConn      // of one that began no command
+	client *ftpclient.Client // of a download that nobody reads
 	finish func()
 }
 
@@ -194,25 +189,55 @@ func (w *worker) stallReading() (*stalledPeer, error) {
 		w.drop(s)
 		return nil, err
 	}
-	return &stalledPeer{conn: s.c.Conn().TCP(), data: data, finish: func() {
+	return &stalledPeer{client: s.c, finish: func() {
 		_ = data.Reset()
 		w.drop(s)
 	}}, nil
 }
 
+// heldOf returns how many the server still puts up with.
+func heldOf(peers []*stalledPeer) int64 {
+	var n atomic.Int64
+	var asked sync.WaitGroup
+	for _, p := range peers {
+		asked.Go(func() {
+			if p.there() {
+				n.Add(1)
+			}
+		})
+	}
+	asked.Wait()
+	return n.Load()
+}
+
+// stillness is how long a connection must be silent to be taken for one that waits.
+const stillness = 100 * time.Millisecond
+
 // there reports whether the server still puts up with the peer.
 func (p *stalledPeer) there() bool {
-	if p == nil {
+	switch {
+	case p == nil:
 		return false
+	case p.client != nil:
+		return waits(p.client)
 	}
-	if p.data != nil {
-		return true // it may have sent all that the buffers take; that is up to it
-	}
-	if err := p.conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+	if err := p.conn.SetReadDeadline(time.Now().Add(stillness)); err != nil {
 		return false
 	}
 	_, err := p.conn.Read(make([]byte, 1))
 	return errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+// waits reports whether a download that nobody reads goes on, or was over because the
+// buffers took it all.
+func waits(c *ftpclient.Client) bool {
+	for c.Timeout = stillness; ; {
+		if reply, err := c.ReadReply(); err != nil {
+			return errors.Is(err, os.ErrDeadlineExceeded)
+		} else if reply.Code/100 != 2 {
+			return false
+		}
+	}
 }
 
 func (p *stalledPeer) end() {

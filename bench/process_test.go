@@ -4,10 +4,12 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -172,6 +174,23 @@ func groupLives(group int) bool {
 		}
 	}
 	return true
+}
+
+// TestHeldMemory: what a held session takes is what it took when it was held, whatever
+// memory is looked at afterwards.
+func TestHeldMemory(t *testing.T) {
+	p := newProbe(os.Getpid(), nil)
+	p.hold()
+	const more = 64 << 20
+	p.next = time.Time{} // look again
+	woken := bytes.Repeat([]byte{1}, more)
+	if _, pss := p.sample(); pss < more {
+		t.Fatalf("got %d bytes, want what was just written to be in it", pss)
+	}
+	runtime.KeepAlive(woken)
+	if k := p.cost(newAggregate(), &Scenario{}, 1).KiBPerIdle; k > more/2>>10 {
+		t.Errorf("got %.0f KiB a session, want none of the %d that came after", k, more>>10)
+	}
 }
 
 // TestCost: what the server's processes use is in the report. The server is this

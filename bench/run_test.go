@@ -422,6 +422,18 @@ func TestHold(t *testing.T) {
 	}
 }
 
+// TestStalledCut: a peer that the server has cut is not held.
+func TestStalledCut(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		f := newFake(t, secure, func(f *fake) { f.impatient = true })
+		c := config(t, "stalled", f.url())
+		c.Hold = 20
+		if i := measure(t, c).Targets[0].Idle; i == nil || i.Held != 10 {
+			t.Errorf("TLS %v: got %+v of a server that cuts downloads, want those that began no command", secure, i)
+		}
+	}
+}
+
 // TestRefusedAtOnce: a run that cannot begin says why.
 func TestRefusedAtOnce(t *testing.T) {
 	f := newFake(t, false, func(f *fake) { f.full = true })
