@@ -460,6 +460,7 @@ func (c *conn) advance() outcome {
 			c.sess.Cleared()
 			c.enter(phaseRestart)
 		case session.Close:
+			c.act = session.Continue
 			c.linger()
 		case session.CloseDrop:
 			c.drop(slog.LevelInfo, "not an FTP client")
