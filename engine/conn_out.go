@@ -120,7 +120,8 @@ func (c *conn) shutAndLinger() {
 }
 
 // endOfInput goes on where the peer sends no more and all that it has sent was dealt
-// with. It reports whether anything has changed.
+// with. A client that closes without QUIT is no fault (RFC 959 section 4.1.1). It
+// reports whether anything has changed.
 func (c *conn) endOfInput() bool {
 	switch {
 	case c.phase == phaseLinger && !c.fin: // after a close_notify
@@ -129,7 +130,7 @@ func (c *conn) endOfInput() bool {
 		c.sess.Ended()
 		return false
 	case c.phase == phaseSecure:
-		c.closedByPeer()
+		c.endTLS("closed by peer")
 	default:
 		c.drop(slog.LevelDebug, "closed by peer")
 	}

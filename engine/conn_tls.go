@@ -166,10 +166,7 @@ func (c *conn) readFailed(err error) {
 	c.endTLS("bad TLS record")
 }
 
-// closedByPeer ends the connection after the peer's close_notify. A client that closes
-// without QUIT is no fault (RFC 959 section 4.1.1).
-func (c *conn) closedByPeer() { c.endTLS("closed by peer") }
-
+// endTLS says close_notify and closes.
 func (c *conn) endTLS(why string) {
 	c.why = why
 	c.tls.CloseNotify()

@@ -156,14 +156,7 @@ func TestImplicitRules(t *testing.T) {
 // waits for a ClientHello.
 func sealedListing(t *testing.T, c *ftpclient.Client) bool {
 	t.Helper()
-	addr, err := c.Passive()
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := c.DialData(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := dialData(t, c)
 	defer d.Close()
 	if _, err := c.Do("LIST", 150); err != nil {
 		t.Fatal(err)
