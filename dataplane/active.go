@@ -118,13 +118,14 @@ func (t *transfer) dial() (*net.TCPConn, error) {
 }
 
 func (t *transfer) dialFrom(ctx context.Context, port int) (*net.TCPConn, error) {
-	local := &net.TCPAddr{Port: port}
-	if a := t.ch.opt.Local; a.IsValid() && a.Is4() == t.to.Addr().Unmap().Is4() {
+	local, to := &net.TCPAddr{Port: port}, t.to
+	if a := t.ch.opt.Local; a.IsValid() && a.Is4() == to.Addr().Unmap().Is4() {
 		local.IP, local.Zone = a.AsSlice(), a.Zone()
+		to = netip.AddrPortFrom(to.Addr().WithZone(a.Zone()), to.Port()) // on the same link
 	}
 	d := net.Dialer{LocalAddr: local, KeepAlive: -1, Control: tuneDialer}
 	d.SetMultipathTCP(false)
-	c, err := d.DialContext(ctx, "tcp", t.to.String())
+	c, err := d.DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		if ctx.Err() == context.DeadlineExceeded {
 			t.plane.stats.ConnectTimeouts.Add(1)

@@ -10,8 +10,8 @@ import (
 
 // Options describe the control connection that a Channel belongs to.
 type Options struct {
-	Client    netip.Addr        // its peer: the only address that data connections come from
-	Local     netip.Addr        // its local address: passive listeners and active connections use it
+	Client    netip.Addr        // its peer, without a zone: the only address that data connections come from
+	Local     netip.Addr        // its local address, with its zone: passive listeners and active connections use it
 	Advertise netip.Addr        // returned by Passive in place of Local, for NAT; may be zero
 	Implicit  bool              // active connections come from Config.SourcePort
 	Identity  *tlsconn.Identity // nil while the control connection is clear; see SetTLS

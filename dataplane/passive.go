@@ -194,7 +194,7 @@ func (p *passivePool) start(l *lease, t *transfer) error {
 // waits on the port goes on waiting.
 func (pt *port) arrive(c *net.TCPConn) {
 	p := pt.group.pool
-	client := unmap(c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr())
+	client := unmap(c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr()).WithZone("")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch ls := pt.clients[client]; {

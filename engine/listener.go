@@ -98,7 +98,13 @@ func (l *listener) close() error {
 	return l.closed
 }
 
-// unmapped turns an IPv4-mapped address into IPv4: both name one client.
+// unmapped turns an IPv4-mapped address into IPv4: both name one client. A link-local
+// address keeps its zone, without which nothing can be bound to it.
 func unmapped(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// unzoned is an address as it is compared: none of a network has a zone.
+func unzoned(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }

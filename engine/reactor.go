@@ -54,6 +54,7 @@ type handler interface {
 
 // endpoint is a connection that was just accepted.
 type endpoint struct {
-	remote, local netip.AddrPort
-	wire          wire
+	remote netip.AddrPort // without a zone
+	local  netip.AddrPort // with its zone, if it is link-local
+	wire   wire
 }

@@ -43,7 +43,7 @@ func (r *netReactor) serve(ln *listener) error {
 
 // accepted admits a connection and starts to read it.
 func (r *netReactor) accepted(ln *listener, tc *net.TCPConn) {
-	remote := unmapped(tc.RemoteAddr().(*net.TCPAddr).AddrPort())
+	remote := unzoned(unmapped(tc.RemoteAddr().(*net.TCPAddr).AddrPort()))
 	local := unmapped(tc.LocalAddr().(*net.TCPAddr).AddrPort())
 	rc, err := tc.SyscallConn()
 	if err != nil {

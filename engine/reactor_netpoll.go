@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -438,7 +439,7 @@ func (l *pollListener) accept(netpoll.Poll) error {
 		l.engine.noDescriptor(err)
 		return nil
 	}
-	remote := addrPort(sa)
+	remote := unzoned(addrPort(sa))
 	if l.engine.refuse(l.listener, remote.Addr(), func(b []byte) { _, _ = tryWrite(fd, b) }) {
 		return unix.Close(fd)
 	}
@@ -465,7 +466,11 @@ func addrPort(sa syscall.Sockaddr) netip.AddrPort {
 	case *syscall.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
 	case *syscall.SockaddrInet6:
-		return unmapped(netip.AddrPortFrom(netip.AddrFrom16(sa.Addr), uint16(sa.Port)))
+		a := netip.AddrFrom16(sa.Addr)
+		if sa.ZoneId != 0 {
+			a = a.WithZone(strconv.FormatUint(uint64(sa.ZoneId), 10))
+		}
+		return unmapped(netip.AddrPortFrom(a, uint16(sa.Port)))
 	}
 	return netip.AddrPort{}
 }

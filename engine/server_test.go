@@ -227,3 +227,54 @@ func TestLocalAddress(t *testing.T) {
 		}
 	})
 }
+
+// TestLinkLocal: data connections of a client at a link-local address go over the link
+// that its control connection came by, though neither EPRT nor 229 says which.
+func TestLinkLocal(t *testing.T) {
+	host := linkLocal(t)
+	eachReactor(t, func(c *Config) {
+		c.Listen = []Listen{{Addr: "[::]:0", Mode: session.Explicit}, {Addr: "[" + host.String() + "]:0", Mode: session.Explicit}}
+	}, func(t *testing.T, s *server) {
+		for _, ln := range s.Addrs() {
+			for _, e := range []ftpclient.Endpoint{ftpclient.EPSV, ftpclient.EPRT} {
+				c, err := ftpclient.Dial(t.Context(), netip.AddrPortFrom(host, ln.Port()).String(), ftpclient.Options{
+					Security: ftpclient.Explicit, Endpoint: e, TLS: &tls.Config{InsecureSkipVerify: true, ServerName: "localhost"},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if err := c.Login("demo", "secret"); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Protect("P"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.List(""); err != nil {
+					t.Errorf("%v, endpoint %d: %v", ln, e, err)
+				}
+			}
+		}
+	})
+}
+
+// linkLocal returns an address of this host that means nothing without its zone.
+func linkLocal(t *testing.T) netip.Addr {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range interfaces {
+		addrs, err := i.Addrs()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range addrs {
+			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() {
+				return p.Addr().WithZone(i.Name)
+			}
+		}
+	}
+	t.Skip("no interface has a link-local address")
+	return netip.Addr{}
+}

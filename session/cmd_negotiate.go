@@ -151,7 +151,7 @@ func (s *Session) knowsHost(name string, literal bool) bool {
 		}
 	}
 	addr, err := netip.ParseAddr(name)
-	return literal && err == nil && addr.Unmap() == s.peer.Local.Addr()
+	return literal && err == nil && addr.Unmap().WithZone("") == s.peer.Local.Addr().WithZone("")
 }
 
 // parseHost reads a host name, an IPv4 address, or an IPv6 address between

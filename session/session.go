@@ -423,7 +423,7 @@ func (s *Session) log() *slog.Logger { return s.peer.Log() }
 
 // Peer is what a session knows of its connection.
 type Peer struct {
-	Remote netip.AddrPort // the client, unmapped
+	Remote netip.AddrPort // the client, unmapped and without a zone
 	Local  netip.AddrPort // where it connected to, unmapped
 	Data   DataPlane
 	Log    func() *slog.Logger // with the connection's id and address; made a line, for most sessions only wait
