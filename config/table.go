@@ -201,6 +201,6 @@ func (l *Log) keys() []key {
 
 func (m *Metrics) keys() []key {
 	return []key{
-		{"metrics.addr", "", str(&m.Addr, "host:port", addrOrEmpty), "Address for /metrics, /healthz and /readyz, as 127.0.0.1:9821; empty: off. /healthz answers 503 when the clock of the control connections has stood still for 5s, /readyz while the server drains and while max_sessions is reached."},
+		{"metrics.addr", "", str(&m.Addr, "host:port", addrOrEmpty), "Address for /metrics, /healthz and /readyz, as 127.0.0.1:9821, with 0.0.0.0 all of IPv4, with [::] all of IPv6; empty: off. /healthz answers 503 when the clock of the control connections has stood still for 5s, /readyz while the server drains and while max_sessions is reached."},
 	}
 }

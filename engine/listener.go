@@ -44,16 +44,16 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 1
 func (e *Engine) listen(l Listen) (*listener, error) {
 	lc := net.ListenConfig{KeepAliveConfig: keepAlive, Control: controlOptions}
 	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(context.Background(), family(l.Addr), l.Addr)
+	ln, err := lc.Listen(context.Background(), Network(l.Addr), l.Addr)
 	if err != nil {
 		return nil, err
 	}
 	return &listener{Listen: l, ln: ln.(*net.TCPListener), engine: e}, nil
 }
 
-// family is the network of package net for an address to listen on. With plain tcp
+// Network is the network of package net for an address to listen on. With plain tcp
 // 0.0.0.0 would take IPv6 as well, past a firewall that has rules for IPv4 alone.
-func family(addr string) string {
+func Network(addr string) string {
 	ap, err := netip.ParseAddrPort(addr)
 	switch {
 	case err != nil: // a name, or no host

@@ -275,6 +275,19 @@ func roundTrip(addr, name string) error {
 	return c.Quit()
 }
 
+// TestMetricsFamily: 0.0.0.0 is IPv4 alone, for the metrics as for the clients.
+func TestMetricsFamily(t *testing.T) {
+	t.Setenv("FASTFTPS_METRICS__ADDR", "0.0.0.0:0")
+	s := newSite(t)
+	s.start()
+	if !strings.HasPrefix(s.http, "0.0.0.0:") {
+		t.Errorf("listens on %s", s.http)
+	}
+	if status, _ := s.get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d", status)
+	}
+}
+
 // TestReloadOfAFile: what changed is taken, what needs a restart is named, what
 // is broken changes nothing and is shown with its line.
 func TestReloadOfAFile(t *testing.T) {

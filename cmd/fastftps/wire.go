@@ -311,7 +311,8 @@ func (s *server) serveMetrics() error {
 	if s.started.Metrics.Addr == "" {
 		return nil
 	}
-	ln, err := net.Listen("tcp", s.started.Metrics.Addr)
+	addr := s.started.Metrics.Addr
+	ln, err := net.Listen(engine.Network(addr), addr)
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
