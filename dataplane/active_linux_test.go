@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fastftps/internal/ftptest"
 )
 
 func TestActive(t *testing.T) { eachEngine(t, testActive) }
@@ -47,14 +49,12 @@ func testActive(t *testing.T) {
 		})
 	}
 	t.Run("refused", func(t *testing.T) {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := ftptest.DeafPort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		to := l.Addr().(*net.TCPAddr).AddrPort()
-		l.Close()
 		s, u := newPeer(t, p), new(memUpload)
-		s.Active(to)
+		s.Active(netip.AddrPortFrom(loopback, port))
 		s.start(Job{Upload: u})
 		s.want(CauseNoConn)
 		u.wantEnd(t, false)

@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"fastftps/codec"
 	"fastftps/internal/ftpclient"
+	"fastftps/internal/ftptest"
 	"fastftps/session"
 )
 
@@ -125,6 +127,9 @@ func (g goneCase) want() int {
 // sweep meets before it meets the idle limit.
 func goneServer(t *testing.T, reactor string, change func(*Config)) *server {
 	t.Helper()
+	if _, err := ftptest.DeafPort(); err != nil { // before descriptors are counted
+		t.Fatal(err)
+	}
 	s := start(t, func(c *Config) {
 		c.Reactor, c.IdleTimeout = reactor, 1000*time.Hour
 		c.Data.Stall, c.Data.ConnectWait = 20*time.Second, 20*time.Second
@@ -158,10 +163,13 @@ type peer struct {
 // reach brings the transfer to its stage.
 func (p *peer) reach(g goneCase) (err error) {
 	addr := p.Conn().TCP().RemoteAddr().(*net.TCPAddr).AddrPort()
-	if p.Private = g.private; g.active {
+	switch p.Private = g.private; {
+	case g.active && g.at == marked:
+		err = p.toDeafPort()
+	case g.active:
 		p.Endpoint = ftpclient.PORT
 		p.ln, err = p.Listen()
-	} else {
+	default:
 		p.Endpoint = ftpclient.EPSV
 		addr, err = p.Passive()
 	}
@@ -171,9 +179,6 @@ func (p *peer) reach(g goneCase) (err error) {
 	if g.at == held {
 		p.d, err = p.DialData(addr)
 		return err
-	}
-	if g.at == marked && g.active {
-		p.ln.Close()
 	}
 	if _, err := p.Do(g.line(), 150); err != nil || g.at == marked {
 		return err
@@ -198,6 +203,17 @@ func (p *peer) reach(g goneCase) (err error) {
 		return err
 	}
 	return p.move(g)
+}
+
+// toDeafPort has the server connect to where nobody listens.
+func (p *peer) toDeafPort() error {
+	port, err := ftptest.DeafPort()
+	if err != nil {
+		return err
+	}
+	to := netip.AddrPortFrom(p.Conn().TCP().LocalAddr().(*net.TCPAddr).AddrPort().Addr(), port)
+	_, err = p.Do(string(codec.AppendPort([]byte("PORT "), to)), 200)
+	return err
 }
 
 // move moves some of the bytes, or all.
