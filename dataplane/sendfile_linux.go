@@ -7,9 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendfileStep is how much one call asks for. The kernel takes what fits below
+// clearStep is how much one call asks for in clear, where nothing is copied or sealed:
+// it takes no longer than a stretch of records. The kernel takes what fits below
 // TCP_NOTSENT_LOWAT and says how much that was.
-const sendfileStep = stretch
+const clearStep = 8 * stretch
 
 // sendfile sends the job's part of a file from the page cache to the socket,
 // no byte of it through user memory; under TLS the kernel seals it, see toKernel.
@@ -24,20 +25,21 @@ func (t *transfer) sendfile(f *os.File) (cause Cause, err error, ok bool) {
 		src  = int(f.Fd())
 		off  = t.job.Offset
 		left = t.job.Length
+		step = int64(clearStep)
 		n    int
 		serr error
 	)
 	// more is called when the socket may take bytes; false waits for that.
 	more := func(fd uintptr) bool {
 		for {
-			n, serr = unix.Sendfile(int(fd), src, &off, int(min(left, sendfileStep)))
+			n, serr = unix.Sendfile(int(fd), src, &off, int(min(left, step)))
 			if serr != unix.EINTR {
 				return serr != unix.EAGAIN
 			}
 		}
 	}
 	if t.sec != nil {
-		path = &t.plane.stats.SentKernel
+		path, step = &t.plane.stats.SentKernel, stretch
 	}
 	up := newHangUp(t.conn)
 	for left > 0 {
