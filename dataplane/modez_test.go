@@ -138,12 +138,16 @@ func TestDeflaters(t *testing.T) {
 }
 
 // Whatever comes, the inflater ends, stays within its ratio, and accepts just
-// what the standard library accepts with nothing behind it.
+// what the standard library accepts with nothing behind it, but for reserved flags
+// of gzip: RFC 1952 section 2.3.1.2 has them refused.
 func FuzzInflate(f *testing.F) {
 	f.Add(zlibOf([]byte("hello")))
 	f.Add(append(zlibOf([]byte("hello")), 'x'))
 	f.Add(zlibOf(make([]byte, 1<<16))[:20])
 	f.Add(gzipOf([]byte("hello")))
+	reserved := gzipOf([]byte("hello"))
+	reserved[gzipFlags] |= 0x40
+	f.Add(reserved)
 	f.Fuzz(func(t *testing.T, p []byte) {
 		got, err := inflate(bytes.NewReader(p))
 		if int64(len(got)) > max(ratioFrom, maxRatio*int64(len(p)))+1<<20 {
@@ -156,13 +160,18 @@ func FuzzInflate(f *testing.F) {
 	})
 }
 
+// gzipFlags is where FLG stands in a header of gzip (RFC 1952 section 2.3).
+const gzipFlags = 3
+
 func reference(p []byte) ([]byte, error) {
 	r := bytes.NewReader(p)
 	var z io.Reader
 	var err error
 	if len(p) > 0 && p[0] == 0x1f {
 		var g *gzip.Reader
-		if g, err = gzip.NewReader(r); err == nil {
+		if g, err = gzip.NewReader(r); err == nil && p[gzipFlags]&0xe0 != 0 {
+			err = gzip.ErrHeader
+		} else if err == nil {
 			g.Multistream(false)
 			z = g
 		}
