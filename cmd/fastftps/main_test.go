@@ -20,6 +20,7 @@ import (
 	"unicode"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 
 	"fastftps/auth"
 	"fastftps/config"
@@ -27,7 +28,28 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fastftps": main})
+	testscript.Main(leakCheck{m}, map[string]func(){"fastftps": main})
+}
+
+// leakCheck fails tests that leave a goroutine behind.
+type leakCheck struct{ *testing.M }
+
+// Run implements testscript.TestingM.
+func (c leakCheck) Run() int {
+	code := c.M.Run()
+	if code != 0 {
+		return code
+	}
+	if err := goleak.Find(
+		// The poller and the pool behind it belong to the process and never end.
+		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"),
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).ticktock"),
+	); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // TestScripts runs the command lines in testdata/script.
