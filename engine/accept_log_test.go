@@ -9,33 +9,59 @@ import (
 	"time"
 
 	"fastftps/metrics"
+	"fastftps/session"
 )
 
-// TestDescriptorsLog: whoever is turned away for want of descriptors is counted
-// each time and logged now and then: the rate is the clients' to choose.
-func TestDescriptorsLog(t *testing.T) {
+// TestAcceptLog: who cannot be accepted is logged now and then only: the rate is the
+// clients' to choose, or the kernel's. For want of descriptors each is counted.
+func TestAcceptLog(t *testing.T) {
 	var out bytes.Buffer
 	e := &Engine{log: slog.New(slog.NewTextHandler(&out, nil)), metrics: metrics.NewServer("", "", "")}
 	e.clock.start = time.Now()
-	lines := func() int { return strings.Count(out.String(), "\n") }
-	for range 100 {
-		e.noDescriptor(syscall.EMFILE)
-	}
-	if n := lines(); n != 1 {
-		t.Errorf("%d lines at a time, want 1", n)
-	}
-	e.clock.set(e.clock.start.Add(noDescriptorEvery))
-	for range 100 {
-		e.noDescriptor(syscall.ENFILE)
-	}
-	if n := lines(); n != 2 {
-		t.Errorf("%d lines after a while, want 2", n)
+	for i, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS} {
+		e.clock.set(e.clock.start.Add(time.Duration(i) * notAcceptedEvery))
+		for range 100 {
+			e.notAccepted(err)
+		}
+		if n := strings.Count(out.String(), "\n"); n != i+1 || !strings.Contains(out.String(), err.Error()) {
+			t.Fatalf("%d lines after %v, want %d:\n%s", n, err, i+1, &out)
+		}
 	}
 	if n := e.metrics.Rejected[metrics.RejectDescriptors].Load(); n != 200 {
 		t.Errorf("%d were counted, want 200", n)
 	}
-	e.noDescriptor(syscall.EPERM)
-	if n := lines(); n != 3 {
-		t.Error("another error is not logged")
+}
+
+// TestAcceptGoesOn: an accept that fails ends nothing; the next one may succeed.
+func TestAcceptGoesOn(t *testing.T) {
+	log := make(logLines, 100)
+	s := start(t, func(c *Config) { c.Reactor, c.Log = "net", slog.New(slog.NewTextHandler(log, nil)) })
+	ln := s.listeners[session.Plain].ln
+	if err := ln.SetDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
 	}
+	for failed := false; !failed; {
+		select {
+		case line := <-log:
+			failed = strings.Contains(line, "msg=accept")
+		case err := <-s.served:
+			s.served <- err
+			t.Fatalf("it ended the server: %v", err)
+		}
+	}
+	if err := ln.SetDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	s.dial(session.Plain, nil)
+}
+
+// logLines are what is logged, as far as there is room.
+type logLines chan string
+
+func (l logLines) Write(p []byte) (int, error) {
+	select {
+	case l <- string(p):
+	default:
+	}
+	return len(p), nil
 }

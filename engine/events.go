@@ -113,18 +113,18 @@ func (e *Engine) rejected(why refusal) {
 	}
 }
 
-// noDescriptorEvery is how often the log tells that descriptors have run out.
-const noDescriptorEvery = 10 * time.Second
+// notAcceptedEvery is how often the log tells that connections cannot be accepted.
+const notAcceptedEvery = 10 * time.Second
 
-// noDescriptor reports a connection that could not be accepted. Clients decide how
-// many there are, so for want of descriptors not each has its line.
-func (e *Engine) noDescriptor(err error) {
+// notAccepted reports that accept failed. It does so for each client or, where the
+// kernel keeps the connection, as fast as we ask again, so not each has its line.
+func (e *Engine) notAccepted(err error) {
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 		e.metrics.Rejected[metrics.RejectDescriptors].Inc()
-		now, next := int64(e.now()), e.quietTill.Load()
-		if now < next || !e.quietTill.CompareAndSwap(next, now+int64(noDescriptorEvery)) {
-			return
-		}
+	}
+	now, next := int64(e.now()), e.quietTill.Load()
+	if now < next || !e.quietTill.CompareAndSwap(next, now+int64(notAcceptedEvery)) {
+		return
 	}
 	e.log.Error("accept", slog.Any("err", err))
 }

@@ -30,12 +30,10 @@ func (r *netReactor) serve(ln *listener) error {
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
-		case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-			r.engine.noDescriptor(err)
-			time.Sleep(100 * time.Millisecond) // descriptors come back with time only
+		case err != nil: // no descriptor, no memory, or of one connection only
+			r.engine.notAccepted(err)
+			time.Sleep(100 * time.Millisecond) // only time mends it
 			continue
-		case err != nil:
-			return err
 		}
 		r.accepted(ln, tc)
 	}

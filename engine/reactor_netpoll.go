@@ -444,11 +444,11 @@ func (l *pollListener) accept(netpoll.Poll) error {
 	case err == unix.EINVAL && l.engine.draining.Load():
 		return nil
 	case err == unix.EMFILE, err == unix.ENFILE:
-		l.engine.noDescriptor(err)
+		l.engine.notAccepted(err)
 		l.turnAway()
 		return nil
 	case err != nil:
-		l.engine.noDescriptor(err)
+		l.engine.notAccepted(err)
 		return nil
 	}
 	remote := unzoned(addrPort(sa))
