@@ -24,6 +24,7 @@ import (
 
 	"fastftps/auth"
 	"fastftps/config"
+	"fastftps/internal/leaktest"
 	"fastftps/metrics"
 )
 
@@ -40,12 +41,7 @@ func (c leakCheck) Run() int {
 	if code != 0 {
 		return code
 	}
-	if err := goleak.Find(
-		// The poller and the pool behind it belong to the process and never end.
-		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"),
-		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
-		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).ticktock"),
-	); err != nil {
+	if err := goleak.Find(leaktest.Processwide()...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

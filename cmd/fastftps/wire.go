@@ -308,10 +308,10 @@ func closeRuleOf(s string) session.CloseRule {
 
 // serveMetrics opens the HTTP listener, if there shall be one.
 func (s *server) serveMetrics() error {
-	if s.started.Metrics.Addr == "" {
+	addr := s.started.Metrics.Addr
+	if addr == "" {
 		return nil
 	}
-	addr := s.started.Metrics.Addr
 	ln, err := net.Listen(engine.Network(addr), addr)
 	if err != nil {
 		return fmt.Errorf("metrics: %w", err)

@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"internal/ftptest":    {"codec", "storage", "storage/memfs", "internal/ftpclient"},
 	"internal/arch":       {},
 	"internal/interop":    {},
+	"internal/leaktest":   {},
 	"bench":               {"bench/report", "internal/ftpclient"},
 	"bench/report":        {},
 	"bench/peers":         {"bench/report"},
