@@ -4,16 +4,13 @@ package leaktest
 import "go.uber.org/goleak"
 
 // Processwide has goleak pass over what belongs to the process and never ends: the
-// poller of netpoll, the pool behind it, and what looks after the pools of ants.
+// poller of netpoll, the pool behind it, workers of ants that wait for work, and what
+// looks after their pools. A worker that is held by its work is a leak.
 func Processwide() []goleak.Option {
-	var all []goleak.Option
-	for _, f := range []string{
-		"github.com/cloudwego/netpoll.(*defaultPoll).Wait",
-		"github.com/panjf2000/ants/v2.(*goWorker).run.func1",
-		"github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers",
-		"github.com/panjf2000/ants/v2.(*poolCommon).ticktock",
-	} {
-		all = append(all, goleak.IgnoreAnyFunction(f))
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/cloudwego/netpoll.(*defaultPoll).Wait"),
+		goleak.IgnoreTopFunction("github.com/panjf2000/ants/v2.(*goWorker).run.func1"),
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).purgeStaleWorkers"),
+		goleak.IgnoreAnyFunction("github.com/panjf2000/ants/v2.(*poolCommon).ticktock"),
 	}
-	return all
 }
