@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"log/slog"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -12,23 +13,28 @@ import (
 	"fastftps/session"
 )
 
-// TestAcceptLog: who cannot be accepted is logged now and then only: the rate is the
-// clients' to choose, or the kernel's. For want of descriptors each is counted.
+// TestAcceptLog: an error of accept is logged now and then only: the rate is the
+// clients' to choose, or the kernel's. It hides no other one. For want of descriptors
+// each is counted.
 func TestAcceptLog(t *testing.T) {
 	var out bytes.Buffer
 	e := &Engine{log: slog.New(slog.NewTextHandler(&out, nil)), metrics: metrics.NewServer("", "", "")}
 	e.clock.start = time.Now()
-	for i, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS} {
-		e.clock.set(e.clock.start.Add(time.Duration(i) * notAcceptedEvery))
-		for range 100 {
-			e.notAccepted(err)
-		}
-		if n := strings.Count(out.String(), "\n"); n != i+1 || !strings.Contains(out.String(), err.Error()) {
-			t.Fatalf("%d lines after %v, want %d:\n%s", n, err, i+1, &out)
+	want := 0
+	for _, pass := range []time.Duration{0, notAcceptedEvery} {
+		e.clock.set(e.clock.start.Add(pass))
+		for _, err := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.EPERM} {
+			for range 100 {
+				e.notAccepted(os.NewSyscallError("accept4", err))
+			}
+			want++
+			if n := strings.Count(out.String(), "\n"); n != want || !strings.Contains(out.String(), err.Error()) {
+				t.Fatalf("%d lines after %v, want %d:\n%s", n, err, want, &out)
+			}
 		}
 	}
-	if n := e.metrics.Rejected[metrics.RejectDescriptors].Load(); n != 200 {
-		t.Errorf("%d were counted, want 200", n)
+	if n := e.metrics.Rejected[metrics.RejectDescriptors].Load(); n != 400 {
+		t.Errorf("%d were counted, want 400", n)
 	}
 }
 

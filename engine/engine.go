@@ -107,7 +107,7 @@ type Engine struct {
 
 	nextID    atomic.Uint64
 	draining  atomic.Bool
-	quietTill atomic.Int64  // notAccepted logs nothing before, in nanoseconds since the start
+	acceptLog acceptLog
 	stopped   chan struct{} // closed when everything has ended
 
 	reactor   reactor

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -113,20 +114,40 @@ func (e *Engine) rejected(why refusal) {
 	}
 }
 
-// notAcceptedEvery is how often the log tells that connections cannot be accepted.
+// notAcceptedEvery is how often the log tells of an error of accept.
 const notAcceptedEvery = 10 * time.Second
 
 // notAccepted reports that accept failed. It does so for each client or, where the
 // kernel keeps the connection, as fast as we ask again, so not each has its line.
 func (e *Engine) notAccepted(err error) {
-	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+	var no syscall.Errno // 0 for what the kernel did not say
+	errors.As(err, &no)
+	if no == syscall.EMFILE || no == syscall.ENFILE {
 		e.metrics.Rejected[metrics.RejectDescriptors].Inc()
 	}
-	now, next := int64(e.now()), e.quietTill.Load()
-	if now < next || !e.quietTill.CompareAndSwap(next, now+int64(notAcceptedEvery)) {
-		return
+	if e.acceptLog.due(no, e.now()) {
+		e.log.Error("accept", slog.Any("err", err))
 	}
-	e.log.Error("accept", slog.Any("err", err))
+}
+
+// acceptLog keeps until when nothing more is logged of each error of accept.
+type acceptLog struct {
+	mu    sync.Mutex
+	until map[syscall.Errno]time.Duration
+}
+
+// due reports whether this error is to be logged, now.
+func (l *acceptLog) due(no syscall.Errno, now time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until, told := l.until[no]; told && now < until {
+		return false
+	}
+	if l.until == nil {
+		l.until = make(map[syscall.Errno]time.Duration)
+	}
+	l.until[no] = now + notAcceptedEvery
+	return true
 }
 
 // handshakeReason sorts the errors of a handshake. What crypto/tls has no type
